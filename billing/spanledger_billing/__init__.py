@@ -1,0 +1,1 @@
+"""The operator's side: the ledger's schema, prices, the command line, embedded mode."""
