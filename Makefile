@@ -1,0 +1,39 @@
+# Every target is one command, so that CI, a newcomer and the README do the very same thing.
+.DEFAULT_GOAL := help
+.PHONY: help setup collector demo test lint types format docs lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## make .venv from the lock files and build the collector; nothing to do the second time
+	@PYTHON="$(PYTHON)" tools/setup.sh
+	@$(MAKE) --no-print-directory collector
+
+collector:  ## build the OpenTelemetry Collector into .build/collector, unless it is there
+	@bash collector/build.sh
+
+demo: setup  ## a small agency on this machine: meter it, then compare with the providers' books
+	@.venv/bin/spanledger demo
+
+test: setup  ## all tests that this machine can run; the summary names the others
+	@.venv/bin/pytest
+
+lint: setup  ## ruff: rules and formatting
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup  ## mypy, strict
+	@.venv/bin/mypy
+
+format: setup  ## mend what ruff can mend
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+docs: setup  ## write CLI.md anew from the commands
+	@.venv/bin/python tools/cli_reference.py > CLI.md
+
+lock: setup  ## resolve pyproject.toml into the lock files again
+	@tools/lock.sh
+
+clean:  ## remove all that the other targets made, the collector included
+	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
