@@ -13,8 +13,15 @@ import os
 import sys
 from typing import Annotated, Any, Final
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
+except ModuleNotFoundError as missing:
+    sys.stderr.write(
+        f"spanledger: the command line needs packages that are not installed ({missing.name} is missing)\n"
+        "next: pip install 'spanledger[billing]', or 'spanledger[embedded]' for a ledger on this machine\n"
+    )
+    raise SystemExit(2) from None
 
 from spanledger_billing.errors import OperatorError
 
