@@ -92,14 +92,12 @@ def test_importing_spanledger_loads_no_http_library_no_extra_and_no_other_packag
 
 
 def test_help_of_the_command_line_loads_no_database_engine_and_no_prices():
-    statement = "\n".join(
-        [
-            "import contextlib, io, sys",
-            "from spanledger_billing.cli import app",
-            "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):",
-            "    app(['--help'])",
-        ]
-    )
+    statement = """
+import contextlib, io
+from spanledger_billing.cli import app
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    app(["--help"])
+"""
 
     assert (
         loaded_by(statement) & {"clickhouse_connect", "chdb", "genai_prices", "numpy", "httpx", "httpx2"}

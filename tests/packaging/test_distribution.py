@@ -98,12 +98,10 @@ def test_a_plain_install_brings_opentelemetry_wrapt_and_their_own_needs_only(pla
     assert {package["name"] for package in listed} == {
         "spanledger",
         "opentelemetry-api",
-        "opentelemetry-exporter-otlp-common",
         "opentelemetry-exporter-otlp-proto-common",
         "opentelemetry-proto",
         "opentelemetry-sdk",
         "opentelemetry-semantic-conventions",
-        "googleapis-common-protos",
         "protobuf",
         "typing_extensions",
         "wrapt",
