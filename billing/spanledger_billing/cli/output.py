@@ -1,0 +1,97 @@
+"""How figures and names are written: exact, and harmless to whatever reads them.
+
+Names come from spans, so from anyone who may send them: in a table they carry no markup and no control
+characters, in a CSV file no formula.
+"""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+MISSING = "-"
+"""Stands where a figure is not known: never a zero."""
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def plain(number: Decimal) -> str:
+    """All digits and no more: no exponent, no trailing zero."""
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def quantity(number: Decimal) -> str:
+    """For people: thousands apart."""
+    whole, point, fraction = plain(number).partition(".")
+    return f"{int(whole):,}{point}{fraction}"
+
+
+def decimals(amounts: Iterable[Decimal | None]) -> int:
+    """Decimals that show every one of these amounts exactly, at least two."""
+    return max([2, *(len(plain(amount).partition(".")[2]) for amount in amounts if amount is not None)])
+
+
+def usd(amount: Decimal | None, places: int) -> str:
+    """For people: exact, with so many decimals that a column lines up."""
+    return MISSING if amount is None else f"{amount:,.{places}f}"
+
+
+def name(text: str) -> Text:
+    """A name from a span, for a terminal."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), overflow="fold")
+
+
+def table(names: Sequence[str], numbers: Sequence[str]) -> Table:
+    """A table whose names fold and whose numbers do not."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for header in names:
+        made.add_column(header, overflow="fold", min_width=10 if header == "day" else 8)
+    for header in numbers:
+        made.add_column(header, justify="right", no_wrap=True)
+    return made
+
+
+def print_table(made: Table, console: Console) -> None:
+    """On a terminal too narrow for the numbers, lines run over: a figure is never cut."""
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), made)
+    console.print(made, width=max(wanted.minimum, min(console.width, wanted.maximum)), crop=False)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where nobody looks at a terminal (a pipe, a file), lines are as long as their content."""
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = 1000
+    return made
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([formula_free(cell) for cell in header])
+    writer.writerows([[formula_free(cell) for cell in row] for row in rows])
+    return out.getvalue()
+
+
+def formula_free(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula. Figures are ours and never begin so."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
