@@ -107,7 +107,8 @@ def _units(tokens: Mapping[str, int], output: int) -> Units:
         cache_read=tokens["cache_read_input_tokens"],
         cache_write_5m=tokens["5m"],
         cache_write_1h=tokens["1h"],
-        output=output,
+        output=output - tokens["thinking"],
+        reasoning=tokens["thinking"],
         web_search=tokens["searches"],
     )
 

@@ -2,7 +2,7 @@
 
 An entry is one exchange that a provider would bill, refuse or fail; an exchange that several models
 answer has an entry for each of them. Its units never overlap: `input` is without what was read from or
-written to a cache, `output` is with reasoning and without pictures.
+written to a cache and without sound, `output` is without reasoning and pictures.
 """
 
 from __future__ import annotations

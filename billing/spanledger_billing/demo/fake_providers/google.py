@@ -89,7 +89,8 @@ def _units(tokens: Mapping[str, int]) -> Units:
         input=tokens["prompt"] - tokens["cached"] - tokens["audio"] + tokens["tool"],
         cache_read=tokens["cached"],
         audio_input=tokens["audio"],
-        output=tokens["candidates"] - tokens["image"] + tokens["thoughts"],
+        output=tokens["candidates"] - tokens["image"],
+        reasoning=tokens["thoughts"],
         image_output=tokens["image"],
     )
 

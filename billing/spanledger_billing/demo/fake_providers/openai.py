@@ -54,7 +54,9 @@ def chat_completion(asked: Asked, provider: str) -> Answer:
     model = dated(asked_model)
     prompt, cached, completion, reasoning = draw_tokens(asked.random, asked_model)
     entry = new_entry(asked, provider, "chat", model)
-    entry.units = nonzero(input=prompt - cached, cache_read=cached, output=completion)
+    entry.units = nonzero(
+        input=prompt - cached, cache_read=cached, output=completion - reasoning, reasoning=reasoning
+    )
     entry.response_id = new_id("chatcmpl-")
     entry.stream = bool(asked.body.get("stream"))
     asked.books.write(entry)

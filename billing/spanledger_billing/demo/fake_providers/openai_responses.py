@@ -44,7 +44,11 @@ class Responses:
         )
         if not fails:
             entry.units = nonzero(
-                input=prompt - cached, cache_read=cached, output=output, web_search=searches
+                input=prompt - cached,
+                cache_read=cached,
+                output=output - reasoning,
+                reasoning=reasoning,
+                web_search=searches,
             )
         entry.response_id = new_id("resp_")
         entry.stream = bool(asked.body.get("stream"))

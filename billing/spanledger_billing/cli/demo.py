@@ -1,0 +1,114 @@
+"""`spanledger demo`: the whole path on one machine, checked against figures that are not ours."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from spanledger_billing.demo.reconcile import Difference, Tally
+
+DEFAULT_FOLDER = "spanledger-demo"
+
+LONGEST_WAIT_S = 45.0
+"""For the last spans to pass the collector and reach the ledger."""
+
+
+def demo(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for all data; by default a new one, ./spanledger-demo.", show_default=False
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Other seeds give other figures.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each client's jobs are done.")] = 2,
+) -> None:
+    """Meter a small agency end to end, and check the ledger against the providers' books.
+
+    Starts the collector and an embedded ClickHouse engine, lets an app work for ten clients with the OpenAI,
+    Anthropic and Google SDKs against a local fake of the three providers, prints what each client used, and
+    compares every unit with what the providers wrote down. Nothing leaves this machine.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from spanledger_billing import ledger, up
+    from spanledger_billing import usage as measured
+    from spanledger_billing.cli import output
+    from spanledger_billing.cli.usage import print_table
+    from spanledger_billing.demo import day, reconcile
+    from spanledger_billing.prices import sync
+
+    day.require_sdks()
+    folder = data or _new_folder()
+    say, show = output.console(stderr=True), output.console()
+    say.print(f"starting the collector and the ledger in {folder}")
+    with up.start(folder) as stack:
+        connection = ledger.connect(url=stack.clickhouse_url, user=stack.user, password=stack.password)
+        sync.sync(connection)
+        columns = (TextColumn("the agency works"), BarColumn(), TextColumn("{task.completed} calls"))
+        with Progress(*columns, TimeElapsedColumn(), console=say) as progress:
+            task = progress.add_task("calls", total=None)
+            worked = day.spend(
+                stack.otlp_http_url,
+                seed=seed,
+                rounds=rounds,
+                log_dir=folder / "log",
+                told=lambda calls: progress.update(task, completed=calls),
+            )
+        books = reconcile.tally_of_books(worked.books)
+        with say.status("waiting for the last spans"):
+            found = reconcile.wait_until_they_agree(connection, books, worked.began, LONGEST_WAIT_S)
+        for by in (("client",), ("provider", "model")):
+            print_table(measured.read(connection, measured.current_month(), by), show)
+            show.print()
+    _print_verdict(show, books, found)
+    show.print(f"all data lies in {folder.resolve()}")
+    show.print(
+        f"next: spanledger up --data {folder}\n"
+        f"      and in another shell SPANLEDGER_DATA={folder} spanledger usage --by client,unit",
+        soft_wrap=True,
+    )
+    if found:
+        raise typer.Exit(1)
+
+
+def _new_folder() -> Path:
+    """The default folder, or where an earlier demo left it, the first of its name with a number."""
+    numbered = (Path(f"{DEFAULT_FOLDER}-{number}") for number in itertools.count(2))
+    return next(folder for folder in (Path(DEFAULT_FOLDER), *numbered) if not folder.exists())
+
+
+def _print_verdict(show: Console, books: Tally, found: Sequence[Difference]) -> None:
+    from spanledger_billing.cli import output
+    from spanledger_billing.demo.reconcile import CALLS, COUNTS, INCOMPLETE, UNBILLED
+
+    def total(*units: str) -> int:
+        return int(sum(quantity for place, quantity in books.items() if place.unit in units))
+
+    units = {place.unit for place in books} - set(COUNTS)
+    if found:
+        table = output.table(("client", "provider", "model", "unit"), ("books", "ledger"))
+        for difference in found:
+            place = difference.place
+            names = (place.client_id or "(unattributed)", place.provider, place.model, place.unit)
+            table.add_row(*map(output.name, names), f"{difference.books:,}", f"{difference.ledger:,}")
+        output.print_table(table, show)
+    show.print(
+        f"ledger {'differs from' if found else 'equals'} the providers' books: {total(CALLS):,} calls, "
+        f"{total(*units):,} units of {len(units)} kinds, {len(found):,} differences",
+        soft_wrap=True,
+    )
+    show.print(
+        f"of these calls the wire never told {total(INCOMPLETE):,} in full, and the ledger says so; "
+        f"{total(UNBILLED):,} more were refused or failed and bill nothing",
+        soft_wrap=True,
+    )
