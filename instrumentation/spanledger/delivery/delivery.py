@@ -1,0 +1,278 @@
+"""The thread that sends, from the first submitted span to the end of the process.
+
+`submit` is called by the app's threads and by finalisers. It encodes, puts, and gives a sign; it touches no
+network, waits for no lock and raises nothing. The signs are `SimpleQueue`s too, since `threading.Event`
+takes a lock that a finaliser could find held by its own thread; and the thread is started by `_thread`,
+since `threading.Thread` takes such locks as well. It is no joined thread: an exit does not wait for it
+beyond `exit_timeout`.
+
+After a fork the child begins with nothing: what waits is the parent's, which sends it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+import queue
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context
+
+from spanledger import health
+from spanledger.delivery import process
+from spanledger.delivery.collector import Collector
+from spanledger.delivery.otlp import encode
+from spanledger.delivery.queue import MemoryQueue
+from spanledger.delivery.sender import BATCH_BYTES, BATCH_SPANS, Sender
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from spanledger.delivery.settings import DeliverySettings
+
+Signal = queue.SimpleQueue[None]
+"""Holds one item where something is to be done."""
+
+_jitter: Final = random.SystemRandom()
+"""Not the app's generator: it may be seeded, alike in all its processes, and it is not ours to draw from."""
+
+
+class Delivery:
+    """Delivers submitted spans to one collector."""
+
+    def __init__(self, settings: DeliverySettings) -> None:
+        self._settings = settings
+        self._begin()
+        process.join(self)
+
+    def submit(self, span: ReadableSpan) -> None:
+        """Take over a finished span. Never waits, never raises; may be called by a finaliser."""
+        try:
+            encoded = encode(span)
+        except Exception as error:
+            self._queue.lose()
+            health.count(
+                "spans_lost",
+                log=f"a billing span could not be encoded ({type(error).__name__}) and is lost",
+            )
+            return
+        try:
+            self._queue.put(encoded)
+            _give(self._work)
+            if self._lingering and self._queue.fills(BATCH_SPANS, BATCH_BYTES):
+                _give(self._hurry)
+            self._start_thread()
+        except Exception as error:
+            health.count("delivery_disturbed", log=f"delivery is disturbed: {type(error).__name__}")
+
+    def flush(self, timeout: float) -> bool:
+        """Send at once what was submitted before. Whether all of it was delivered in `timeout` seconds."""
+        counts = self._queue.counts()
+        if counts.waiting == 0:
+            return True
+        deadline = time.monotonic() + timeout
+        with self._progress:
+            self._flushes += 1
+        try:
+            _give(self._work)
+            _give(self._hurry)
+            if self._start_thread():
+                with self._progress:
+                    self._progress.wait_for(lambda: self._settled() >= counts.put, timeout)
+            else:
+                # No thread can be started: the process is at its end, or has as many as it may.
+                contextvars.Context().run(self._send_here, counts.put, deadline)
+        finally:
+            with self._progress:
+                self._flushes -= 1
+        return self._settled() >= counts.put
+
+    def shutdown(self, timeout: float | None = None) -> bool:
+        """Flush, and end the thread as soon as nothing waits. Whether that is so in `timeout` seconds.
+
+        What is not delivered by then is not given up: the thread goes on until the process ends. A span
+        that is submitted later is delivered as well. Default: the settings' `exit_timeout`.
+        """
+        timeout = self._settings.exit_timeout if timeout is None else timeout
+        deadline = time.monotonic() + timeout
+        delivered = self.flush(timeout)
+        self._stopping = True
+        _give(self._work)
+        _give(self._hurry)
+        with self._progress:
+            ended = self._progress.wait_for(lambda: not self._running, max(0.0, deadline - time.monotonic()))
+        return delivered and ended
+
+    def abandon(self) -> None:
+        """Give up what waits, counting it as lost. For an end that cannot wait."""
+        given_up = self._queue.abandon()
+        if given_up:
+            health.count(
+                "spans_lost",
+                times=given_up,
+                log=f"{given_up} billing spans could not be delivered before the end and are lost; the last"
+                f" error was: {self._sender.last_error or 'none'}. SPANLEDGER_EXIT_TIMEOUT gives more time",
+            )
+
+    def status(self) -> dict[str, Any]:
+        """Where this process' spans are. Holds no secret."""
+        counts = self._queue.counts()
+        return {
+            "endpoint": self._settings.url,
+            "queued": counts.waiting,
+            "bytes": counts.bytes,
+            "memory_limit_bytes": self._settings.memory_limit_bytes,
+            "sent": counts.sent,
+            "refused": counts.refused,
+            "aside": counts.aside,
+            "lost": counts.lost,
+            "last_error": self._sender.last_error,
+            "last_success": self._sender.last_success,
+        }
+
+    def _begin(self) -> None:
+        self._queue = MemoryQueue(self._settings.memory_limit_bytes)
+        self._collector = Collector(self._settings)
+        self._sender = Sender(self._queue, self._collector)
+        self._sending = threading.Lock()
+        self._progress = threading.Condition()
+        self._work: Signal = queue.SimpleQueue()
+        self._hurry: Signal = queue.SimpleQueue()
+        self._may_start: Signal = queue.SimpleQueue()
+        self._may_start.put(None)
+        self._running = False
+        self._lingering = False
+        self._stopping = False
+        self._flushes = 0
+
+    def begin_again(self) -> None:
+        """In a forked child: with nothing."""
+        # Closes this process' end of the connection only, without a word to the collector.
+        self._collector.close()
+        self._begin()
+
+    def leave(self) -> None:
+        """At the exit of the process: send what waits, within `exit_timeout`."""
+        with self._progress:
+            self._flushes += 1  # for good: what is still submitted does not linger
+        if not self.flush(self._settings.exit_timeout):
+            self.abandon()
+
+    def _settled(self) -> int:
+        counts = self._queue.counts()
+        return counts.sent + counts.refused
+
+    def _start_thread(self) -> bool:
+        """Whether the thread runs."""
+        if self._running:
+            return True
+        try:
+            self._may_start.get_nowait()
+        except queue.Empty:
+            return True  # another thread is just starting it
+        self._running, self._stopping = True, False
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:
+            self._running = False
+            self._may_start.put(None)
+            return False
+        process.leave_with_multiprocessing()
+        return True
+
+    def _run(self) -> None:
+        _suppress_instrumentation()
+        failures = 0
+        while True:
+            try:
+                if self._queue.counts().waiting:
+                    if not failures:
+                        self._linger()
+                    failures = self._attempt(failures)
+                elif not self._stopping:
+                    self._work.get()
+                elif self._end():
+                    return
+            except Exception as error:
+                health.count("delivery_disturbed", log=f"delivery is disturbed: {type(error).__name__}")
+                _got(self._hurry, self._settings.first_retry)
+
+    def _linger(self) -> None:
+        """Give the first span of a batch some company, unless somebody waits for it."""
+        self._lingering = True
+        try:
+            if not (self._flushes or self._stopping or self._queue.fills(BATCH_SPANS, BATCH_BYTES)):
+                _got(self._hurry, self._settings.linger)
+        finally:
+            self._lingering = False
+
+    def _attempt(self, failures: int) -> int:
+        """Send a batch; where that fails, wait. How many attempts have failed in a row."""
+        with self._sending:
+            kept = self._sender.send_batch()
+        with self._progress:
+            self._progress.notify_all()
+        if kept is None:
+            return 0
+        hurried = _got(self._hurry, max(self._back_off(failures), kept.retry_after))
+        return 1 if hurried else failures + 1
+
+    def _back_off(self, failures: int) -> float:
+        longest = min(self._settings.longest_retry, self._settings.first_retry * 2.0 ** min(failures, 30))
+        return _jitter.uniform(longest / 2, longest)
+
+    def _end(self) -> bool:
+        """End the thread, unless something was submitted meanwhile."""
+        with self._sending:
+            self._sender.close()
+        self._running = False
+        self._may_start.put(None)
+        if self._queue.counts().waiting:
+            try:
+                self._may_start.get_nowait()
+            except queue.Empty:
+                return True  # the submitter has started another
+            self._running = True
+            return False
+        with self._progress:
+            self._progress.notify_all()
+        return True
+
+    def _send_here(self, target: int, deadline: float) -> None:
+        """Do the thread's work in a thread that waits for it, until `deadline`."""
+        _suppress_instrumentation()
+        failures = 0
+        while self._settled() < target and (left := deadline - time.monotonic()) > 0:
+            if not self._sending.acquire(timeout=left):
+                return
+            try:
+                self._collector.patience = left
+                kept = self._sender.send_batch()
+            finally:
+                self._collector.patience = self._settings.answer_timeout
+                self._sending.release()
+            failures = failures + 1 if kept else 0
+            if kept:
+                pause = max(self._back_off(failures), kept.retry_after)
+                time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
+
+
+def _give(signal: Signal) -> None:
+    if signal.empty():
+        signal.put(None)
+
+
+def _got(signal: Signal, seconds: float) -> bool:
+    try:
+        signal.get(timeout=seconds)
+    except queue.Empty:
+        return False
+    return True
+
+
+def _suppress_instrumentation() -> None:
+    current = context.set_value("suppress_instrumentation", True)
+    context.attach(context.set_value(context._SUPPRESS_INSTRUMENTATION_KEY, True, current))  # noqa: SLF001

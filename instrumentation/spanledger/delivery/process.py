@@ -1,0 +1,65 @@
+"""The ends of a process, for what must be delivered before: exit, fork, and workers that skip the exit."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import weakref
+from typing import Protocol
+
+from spanledger import health
+
+
+class Participant(Protocol):
+    """Something that owes work to the process."""
+
+    def leave(self) -> None:
+        """The process exits: do what can be done in bounded time."""
+
+    def begin_again(self) -> None:
+        """A forked child begins: the parent owes what it had begun, and no other thread exists."""
+
+
+_participants: weakref.WeakSet[Participant] = weakref.WeakSet()
+_leaves_with_multiprocessing = False
+
+
+def join(participant: Participant) -> None:
+    """Tell `participant` of exits and forks, as long as it lives."""
+    _participants.add(participant)
+
+
+def leave_with_multiprocessing() -> None:
+    """Also leave with a worker of multiprocessing, or of Celery's billiard: forked ones end without `atexit`.
+
+    To be called in the worker: what its parent has registered there is forgotten when it starts.
+    """
+    global _leaves_with_multiprocessing  # noqa: PLW0603 - once a process
+    if _leaves_with_multiprocessing:
+        return
+    _leaves_with_multiprocessing = True
+    for name in ("multiprocessing.util", "billiard.util"):
+        util = sys.modules.get(name)
+        if util is not None:
+            util.Finalize(None, _leave, exitpriority=0)
+
+
+def _leave() -> None:
+    for participant in list(_participants):
+        try:
+            participant.leave()
+        except Exception as error:
+            health.count("exit_disturbed", log=f"delivery at the exit failed: {type(error).__name__}")
+
+
+def _after_fork_in_child() -> None:
+    global _leaves_with_multiprocessing  # noqa: PLW0603 - once a process
+    _leaves_with_multiprocessing = False
+    for participant in list(_participants):
+        participant.begin_again()
+
+
+atexit.register(_leave)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
