@@ -110,18 +110,18 @@ HOUSE_JOBS: Final[tuple[Job, ...]] = (work_openai.chat, work_openai.model_withou
 """What somebody does without saying for whom."""
 
 
-def run(providers_url: str, rounds: int) -> dict[str, list[str]]:
-    """Do everything; whose name (none for nobody's) -> what each job saw, in order."""
+def run(providers_url: str, rounds: int, clients: Sequence[Client] = CLIENTS) -> dict[str, list[str]]:
+    """Do everything for these clients; whose name (none for nobody's) -> what each job saw, in order."""
     seen = {"": _serve(HOUSE_KEY, HOUSE_JOBS, providers_url, rounds)}
     with ThreadPoolExecutor(max_workers=4) as threads:
         waiting = {
             client.client_id: threads.submit(
                 _serve_client, client, JOBS[client.client_id], providers_url, rounds
             )
-            for client in CLIENTS
+            for client in clients
             if client.client_id in JOBS
         }
-        seen |= asyncio.run(_serve_all_asynchronously(providers_url, rounds))
+        seen |= asyncio.run(_serve_all_asynchronously(clients, providers_url, rounds))
         seen |= {client_id: jobs.result() for client_id, jobs in waiting.items()}
     return seen
 
@@ -136,8 +136,10 @@ def _serve_client(client: Client, jobs: Sequence[Job], providers_url: str, round
         return _serve(client.api_key, jobs, providers_url, rounds)
 
 
-async def _serve_all_asynchronously(providers_url: str, rounds: int) -> dict[str, list[str]]:
-    clients = [client for client in CLIENTS if client.client_id in ASYNC_JOBS]
+async def _serve_all_asynchronously(
+    clients: Sequence[Client], providers_url: str, rounds: int
+) -> dict[str, list[str]]:
+    clients = [client for client in clients if client.client_id in ASYNC_JOBS]
     seen = await asyncio.gather(*(_serve_asynchronously(client, providers_url, rounds) for client in clients))
     return {client.client_id: jobs for client, jobs in zip(clients, seen, strict=True)}
 
@@ -157,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A small agency's day of LLM calls.")
     parser.add_argument("--providers", required=True, help="URL of the fake providers")
     parser.add_argument("--rounds", type=int, default=1, help="how often each client's jobs are done")
+    parser.add_argument("--only", metavar="CLIENT", help="work for this client only, and for nobody")
     parser.add_argument("--unmetered", action="store_true", help="run without instrument()")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -164,7 +167,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     if not options.unmetered:
         spanledger.instrument(service_name="demo-agency")
-    json.dump(run(options.providers, options.rounds), sys.stdout)
+    clients = [client for client in CLIENTS if options.only in (None, client.client_id)]
+    json.dump(run(options.providers, options.rounds, clients), sys.stdout)
     sys.stdout.write("\n")
     sys.stdout.flush()
     spanledger.uninstrument()

@@ -17,6 +17,8 @@ PROMPT: Final = "Write as a cartographer-of-the-prompt would, and say nothing of
 SYSTEM: Final = "You keep the house style of the agency-of-the-system-prompt. " * 40
 """Long enough that a provider would cache it."""
 
+TOOL_RESULT: Final = "Fog-of-the-tool-result."
+
 SECRET_HEADER: Final = ("x-agency-trace", "header-that-must-not-leak")
 
 GOOGLE_URL: Final = "http://generativelanguage.googleapis.com"

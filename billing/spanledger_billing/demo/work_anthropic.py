@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import httpx2
 
-from .desk import PROMPT, SYSTEM, failing
+from .desk import PROMPT, SYSTEM, TOOL_RESULT, failing
 
 if TYPE_CHECKING:
     from anthropic.types import Message, MessageParam
@@ -94,7 +94,7 @@ def tool_loop(desk: Desk) -> str:
             {"role": "assistant", "content": asked.content},
             {
                 "role": "user",
-                "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "Fog."}],
+                "content": [{"type": "tool_result", "tool_use_id": use.id, "content": TOOL_RESULT}],
             },
         ],
         tools=[WEATHER_TOOL],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import openai
 
-from .desk import PROMPT, SYSTEM, failing
+from .desk import PROMPT, SYSTEM, TOOL_RESULT, failing
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
@@ -74,7 +74,7 @@ def tool_loop(desk: Desk) -> str:
         messages=[
             *MESSAGES,
             cast("ChatCompletionMessageParam", message.to_dict()),
-            {"role": "tool", "tool_call_id": call.id, "content": "Fog."},
+            {"role": "tool", "tool_call_id": call.id, "content": TOOL_RESULT},
         ],
         tools=[WEATHER_TOOL],
     )
