@@ -1,1 +1,23 @@
-"""Reading usage off the wire: one small module for each family of formats."""
+"""Reading usage off the wire: one small module for each family of formats.
+
+`recognise` looks at a request; what it returns makes a reader, which is fed the answer's decoded bytes
+as they arrive and says at the end what the call used. Nothing here knows HTTP libraries or OpenTelemetry.
+"""
+
+from spanledger.wire.decode import ContentDecoder, ContentDecodingError, content_decoder
+from spanledger.wire.reading import Billable, Line, Reader, Reading, Recognised, Request, Usage
+from spanledger.wire.recognise import recognise
+
+__all__ = [
+    "Billable",
+    "ContentDecoder",
+    "ContentDecodingError",
+    "Line",
+    "Reader",
+    "Reading",
+    "Recognised",
+    "Request",
+    "Usage",
+    "content_decoder",
+    "recognise",
+]

@@ -1,0 +1,204 @@
+"""Puts a reader together: the framing that the answer arrives in, and the parser of its family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from spanledger.wire.anthropic import AnthropicParser
+from spanledger.wire.batches import BatchFileParser, BatchObjectParser, GeminiBatchParser
+from spanledger.wire.bedrock import ConverseParser, InvokeParser
+from spanledger.wire.cohere import CohereParser
+from spanledger.wire.framing import AwsEventStream, JsonLines, ServerSentEvents
+from spanledger.wire.gemini import GeminiParser, PredictParser
+from spanledger.wire.gemini_interactions import InteractionsParser
+from spanledger.wire.media import ConversationParser, FreeParser, MediaParser, PagesParser
+from spanledger.wire.ollama import OllamaParser
+from spanledger.wire.openai_chat import ChatParser
+from spanledger.wire.openai_responses import ResponsesParser
+from spanledger.wire.shape import ShapeParser
+from spanledger.wire.skim import Skimmer, skim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spanledger.wire.call import Call
+    from spanledger.wire.parser import Parser
+    from spanledger.wire.reading import Reader, Reading
+
+FAMILIES: Final[dict[str, type[Parser]]] = {
+    "openai_chat": ChatParser,
+    "openai_responses": ResponsesParser,
+    "media": MediaParser,
+    "anthropic": AnthropicParser,
+    "gemini": GeminiParser,
+    "gemini_interactions": InteractionsParser,
+    "predict": PredictParser,
+    "bedrock_converse": ConverseParser,
+    "bedrock_invoke": InvokeParser,
+    "cohere": CohereParser,
+    "ollama": OllamaParser,
+    "pages": PagesParser,
+    "conversation": ConversationParser,
+    "batch_file": BatchFileParser,
+    "batch_object": BatchObjectParser,
+    "free": FreeParser,
+    "shape": ShapeParser,
+}
+
+
+class _Framing(Protocol):
+    def feed(self, data: bytes) -> None: ...
+    def finish(self) -> None: ...
+
+
+def answer_reader(call: Call, status: int, headers: Mapping[str, str]) -> Reader:
+    if not 200 <= status < 300:
+        return _Unbilled(call, status)
+    family = FAMILIES[call.family]
+    if family is BatchObjectParser and call.provider in ("gcp.gemini", "gcp.vertex_ai"):
+        family = GeminiBatchParser
+    return AnswerReader(call, family(call, headers), headers)
+
+
+class _Unbilled:
+    """An answer that is no success carries no usage, and no provider bills it."""
+
+    def __init__(self, call: Call, status: int) -> None:
+        self._call = call
+        self._status = status
+
+    def feed(self, data: bytes) -> None:
+        """Nothing in it is wanted."""
+
+    def finish(self, *, ended: bool) -> list[Reading]:  # noqa: ARG002 - the protocol's
+        call = self._call
+        # A look at a batch or a file that fails is no call; neither is a redirection.
+        if self._status < 400 or not call.certain or call.family.startswith("batch"):
+            return []
+        reading = call.reading()
+        reading.complete = True
+        reading.billable = "no"
+        reading.error_type = str(self._status)
+        return [reading]
+
+
+class AnswerReader:
+    """Reads a successful answer. What its bytes turn out to be wins over what its headers promise."""
+
+    def __init__(self, call: Call, parser: Parser, headers: Mapping[str, str]) -> None:
+        self._call = call
+        self._parser = parser
+        self._type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._framing: _Framing | None = None
+        self._document: Skimmer | None = None
+        self._start = b""
+
+    def feed(self, data: bytes) -> None:
+        if self._framing is not None:
+            self._framing.feed(data)
+        elif data:
+            self._start += data
+            self._choose()
+
+    def _choose(self) -> None:
+        start = self._start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if self._type == "application/vnd.amazon.eventstream":
+            framing: _Framing = AwsEventStream(self._frame)
+            start = self._start
+        elif self._type.startswith(("audio/", "image/", "video/")):
+            framing = _Nothing()
+        elif not start:
+            self._start = self._start[:3] if len(self._start) > 64 else self._start
+            return
+        else:
+            framing = self._by_first_byte(start)
+        self._start = b""
+        self._framing = framing
+        framing.feed(start)
+
+    def _by_first_byte(self, start: bytes) -> _Framing:
+        first = start[:1]
+        if self._type == "text/event-stream" or (first in b"de:ir" and self._type != "text/plain"):
+            self._parser.streamed = True
+            return ServerSentEvents(self._event)
+        if first == b"[":
+            self._parser.streamed = True
+            return self._open(Skimmer(self._parser.SPEC, self._element))
+        if first == b"{":
+            if self._call.family == "batch_file":
+                return JsonLines(self._event)
+            if "jsonl" in self._type or "ndjson" in self._type or self._type == "application/stream+json":
+                self._parser.streamed = True
+                return JsonLines(self._event)
+            self._parser.streamed = False
+            return self._open(Skimmer(self._parser.SPEC))
+        return _Nothing()
+
+    def _open(self, document: Skimmer) -> _Framing:
+        self._document = document
+        return _Document(document)
+
+    def _event(self, name: bytes, data: bytes) -> None:
+        parser = self._parser
+        if data == b"[DONE]":
+            parser.end_mark()
+        elif parser.wants(data):
+            root = skim(data, parser.SPEC)
+            if isinstance(root, dict):
+                parser.event_name = name
+                parser.event(root)
+
+    def _frame(self, name: bytes, payload: bytes) -> None:
+        parser = self._parser
+        parser.streamed = True
+        if name.startswith(b"exception:"):
+            parser.fail(name[10:].decode("ascii", "replace"))
+        elif isinstance(parser, InvokeParser):
+            parser.frame(payload)
+        elif parser.wants(payload):
+            root = skim(payload, parser.SPEC)
+            if isinstance(root, dict):
+                parser.event_name = name
+                parser.event(root)
+
+    def _element(self, root: Any) -> None:
+        if isinstance(root, dict):
+            self._parser.event(root)
+
+    def finish(self, *, ended: bool) -> list[Reading]:
+        parser = self._parser
+        if self._framing is not None:
+            self._framing.finish()
+        document = self._document
+        if document is None:
+            if self._framing is None or isinstance(self._framing, _Nothing):
+                parser.bare(ended=ended)
+        elif document.closed and isinstance(document.root, dict):
+            parser.whole(document.root)
+        elif document.closed:
+            parser.complete = True
+        readings = parser.finish()
+        return readings if self._call.known or parser.shaped else []
+
+
+class _Document:
+    """One JSON text."""
+
+    def __init__(self, skimmer: Skimmer) -> None:
+        self._skimmer = skimmer
+
+    def feed(self, data: bytes) -> None:
+        self._skimmer.feed(data)
+
+    def finish(self) -> None:
+        """A text that has not ended is not read."""
+
+
+class _Nothing:
+    """Audio, pictures, plain text."""
+
+    def feed(self, data: bytes) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass

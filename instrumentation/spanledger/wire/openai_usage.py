@@ -1,0 +1,128 @@
+"""The usage object of OpenAI's shape, which two dozen providers speak with dialects of their own.
+
+One function for both spellings (`prompt_tokens`/`completion_tokens` of chat, `input_tokens`/
+`output_tokens` of the rest): the containments are the same. Cached and cache-written tokens lie inside
+the prompt, reasoning and predictions inside the completion. What differs by dialect is noted beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spanledger.wire.reading import Usage
+from spanledger.wire.values import count, mapping, money, quantity, tool_counts, total
+
+
+def _first(*values: Any) -> int | None:
+    return next((known for known in map(count, values) if known is not None), None)
+
+
+def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = True) -> Usage:
+    """`generates` is False for embeddings and reranking, where all tokens are input."""
+    usage = Usage(
+        input=_first(raw.get("prompt_tokens"), raw.get("input_tokens")),
+        output=_first(raw.get("completion_tokens"), raw.get("output_tokens")),
+    )
+    _input_details(usage, raw)
+    _output_details(usage, raw)
+    _totals(usage, raw, provider, generates=generates)
+    _other_units(usage, raw, provider)
+    return usage
+
+
+def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
+    # writer.com and OpenAI's own audio endpoints say `token_details`, the others `tokens_details`.
+    for name in names:
+        found = mapping(raw.get(name))
+        if found:
+            return found
+    return {}
+
+
+def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
+    details = _details(
+        raw, "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
+    )
+    usage.cache_read = _first(
+        details.get("cached_tokens"),
+        raw.get("cached_tokens"),  # Hugging Face, Moonshot: beside the prompt's count
+        raw.get("num_cached_tokens"),  # Mistral
+        raw.get("prompt_cache_hit_tokens"),  # DeepSeek
+    )
+    usage.cache_write = count(details.get("cache_write_tokens"))
+    ttl = mapping(details.get("cache_write_tokens_details"))
+    usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
+    usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
+    if usage.cache_write is None:
+        usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
+    usage.text_in = count(details.get("text_tokens"))
+    usage.audio_in = count(details.get("audio_tokens"))
+    usage.image_in = count(details.get("image_tokens"))
+    usage.video_in = count(details.get("video_tokens"))
+    cached = mapping(details.get("cached_tokens_details"))
+    usage.cache_read_text = count(cached.get("text_tokens"))
+    usage.cache_read_audio = count(cached.get("audio_tokens"))
+    usage.cache_read_image = count(cached.get("image_tokens"))
+    if usage.input is None:
+        usage.input = total(
+            count(raw.get("prompt_cache_hit_tokens")), count(raw.get("prompt_cache_miss_tokens"))
+        )
+
+
+def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
+    details = _details(
+        raw,
+        "completion_tokens_details",
+        "output_tokens_details",
+        "completion_token_details",
+        "output_token_details",
+    )
+    usage.reasoning = _first(details.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    usage.accepted_prediction = count(details.get("accepted_prediction_tokens"))
+    usage.rejected_prediction = count(details.get("rejected_prediction_tokens"))
+    usage.text_out = count(details.get("text_tokens"))
+    usage.audio_out = count(details.get("audio_tokens"))
+    usage.image_out = count(details.get("image_tokens"))
+
+
+def _totals(usage: Usage, raw: dict[str, Any], provider: str, *, generates: bool) -> None:
+    stated = count(raw.get("total_tokens"))
+    usage.tool_in = count(raw.get("connector_tokens"))
+    if not generates:
+        # Voyage states the total alone; a completion of embeddings is 0 or nonsense.
+        usage.input = usage.input if usage.input is not None else stated
+        usage.output = usage.output or None
+        return
+    if usage.input is not None and stated is not None:
+        # xAI's chat and Gemini's compatible path leave reasoning out of the completion, not of the total.
+        beyond = stated - usage.input - (usage.tool_in or 0)
+        if beyond > (usage.output or 0):
+            if usage.output is not None and not usage.reasoning:
+                usage.reasoning = beyond - usage.output
+            usage.output = beyond
+    if usage.tool_in is not None:
+        # Mistral's connectors: outside the prompt, inside the total.
+        usage.input = total(usage.input, usage.tool_in)
+    if provider == "perplexity":
+        # Deep research thinks outside the completion and outside the total.
+        usage.citation = count(raw.get("citation_tokens"))
+        outside = count(raw.get("reasoning_tokens"))
+        if outside and usage.output is not None and not mapping(raw.get("completion_tokens_details")):
+            usage.output = total(usage.output, outside)
+
+
+def _other_units(usage: Usage, raw: dict[str, Any], provider: str) -> None:
+    usage.seconds = quantity(raw.get("prompt_audio_seconds"))
+    if usage.seconds is None and raw.get("type") == "duration":
+        usage.seconds = quantity(raw.get("seconds"))
+    usage.server_tools.update(tool_counts(raw.get("connectors")))
+    cost = raw.get("cost")
+    if provider == "openrouter":
+        usage.provider_cost_usd = money(cost)
+    elif provider == "perplexity":
+        usage.provider_cost_usd = money(mapping(cost).get("total_cost"))
+        queries = count(raw.get("num_search_queries"))
+        if queries is not None:
+            usage.server_tools["search_queries"] = queries
+    elif provider == "x_ai":
+        usage.provider_cost_usd = money(raw.get("cost_in_usd_ticks"), exponent=-10)

@@ -1,0 +1,111 @@
+"""What the modules of the wire families share.
+
+A parser is fed the JSON objects of one answer, skimmed down to its `SPEC`: the whole answer, or one
+event of a stream after another. It keeps the few facts that a `Reading` needs and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from spanledger.wire.reading import Usage
+from spanledger.wire.values import error_code, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spanledger.wire.call import Call
+    from spanledger.wire.reading import Reading
+
+_HEAD_EVENTS = 8
+"""Events at a stream's start in which its id and model are looked for, whatever they contain."""
+
+
+def stated(usage: Usage) -> bool:
+    """Whether any quantity is known. What a provider charged is no quantity, but it is stated."""
+    return any(
+        bool(value) if isinstance(value, dict) else value is not None
+        for value in (getattr(usage, name) for name in _USAGE_FIELDS)
+    )
+
+
+_USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+
+
+class Parser:
+    """One answer that makes one Reading; families override what differs."""
+
+    SPEC: ClassVar[dict[str, Any]] = {}
+    EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(rb'"usage"\s*:\s*\{|"error"')
+    """Which events of a stream can matter, after its first ones. The rest is not even parsed."""
+
+    def __init__(self, call: Call, headers: Mapping[str, str]) -> None:
+        self.call = call
+        self.headers = headers
+        self.reading: Reading = call.reading()
+        self.streamed: bool | None = None
+        self.complete = False
+        self.shaped = False
+        """The answer looked like one of this family."""
+        self.failed = False
+        """The answer says, inside an HTTP success, that the call failed."""
+        self.generated = False
+        """Something was generated, whatever came after."""
+        self.event_name = b""
+        """Of the event being taken, as the framing tells it; most events tell it themselves."""
+        self._events = 0
+
+    def wants(self, data: bytes) -> bool:
+        """Whether this event of a stream is worth parsing."""
+        if self._events < _HEAD_EVENTS and not (self.reading.response_id and self.reading.response_model):
+            self._events += 1
+            return True
+        return self.EVENTS.search(data) is not None
+
+    def whole(self, root: dict[str, Any]) -> None:
+        """Take an answer that is one JSON object."""
+        raise NotImplementedError
+
+    def event(self, root: dict[str, Any]) -> None:
+        """Take one event of a stream."""
+        raise NotImplementedError
+
+    def end_mark(self) -> None:
+        """`[DONE]` was seen."""
+        self.complete = True
+
+    def bare(self, *, ended: bool) -> None:
+        """The answer was no JSON at all: audio, plain text, nothing."""
+        self.complete = ended
+
+    def names(self, root: dict[str, Any], *, model: str = "model", key: str = "id") -> None:
+        """Take id and model from wherever they first stand. Azure's first event has them empty."""
+        reading = self.reading
+        reading.response_id = reading.response_id or text(root.get(key))
+        reading.response_model = reading.response_model or text(root.get(model))
+
+    def fail(self, error: Any) -> None:
+        self.failed = True
+        self.reading.error_type = error_code(error)
+
+    def finish(self) -> list[Reading]:
+        reading = self.reading
+        self.collect(reading)
+        reading.found = stated(reading.usage)
+        if self.failed and not reading.found and not self.generated:
+            self.complete = True
+            reading.billable = "no"
+        elif not self.complete:
+            reading.billable = "unknown"
+        reading.complete = self.complete
+        reading.stream = self.streamed
+        self.settle(reading)
+        return [reading]
+
+    def collect(self, reading: Reading) -> None:
+        """Work out what needs the whole answer."""
+
+    def settle(self, reading: Reading) -> None:
+        """The family's last word on whether and how the call bills."""

@@ -1,0 +1,173 @@
+"""Tells from a request whether it is, or may turn out to be, an LLM call.
+
+Known host and path decide; an unknown host's request is a candidate by its path or by its body, and its
+answer's shape decides. Everything else must cost next to nothing, so a body is looked into only where
+host, path or two words in it suggest a call, and then only at a few members of its root.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from spanledger.wire.call import OTHER, Asked, Call
+from spanledger.wire.hosts import provider_of
+from spanledger.wire.routes import route_of
+from spanledger.wire.skim import HAS, KEEP, skim
+from spanledger.wire.values import mapping, sequence, text
+
+if TYPE_CHECKING:
+    from spanledger.wire.reading import Recognised, Request
+
+_REQUEST: Final[dict[str, Any]] = {
+    "model": KEEP,
+    "agent": KEEP,
+    "stream": KEEP,
+    "background": KEEP,
+    "service_tier": KEEP,
+    "serviceTier": KEEP,
+    "size": KEEP,
+    "quality": KEEP,
+    "input": HAS,
+    "inputs": HAS,
+    "messages": HAS,
+    "prompt": HAS,
+    "contents": HAS,
+}
+_PROMPTS: Final = ("messages", "input", "inputs", "prompt", "contents")
+_DEPLOYMENT: Final = re.compile(r"/openai/deployments/([^/]+)/")
+_GENERATES_IMAGES: Final = re.compile(r"stability\.|image|nova-canvas")
+_FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
+
+
+def recognise(request: Request) -> Recognised | None:
+    provider = provider_of(request.host)
+    found = route_of(request.method, request.path, provider)
+    if found is None:
+        return _by_body(request, provider)
+    route, match = found
+    named = match.groupdict()
+    body = _body(request)
+    asked = _asked(request, body, speech=route.operation == "speech")
+    model = unquote(named["model"]) if named.get("model") else asked.model
+    if (
+        provider is None
+        and not route.distinct
+        and not route.fetch
+        and not _plausible(route.family, asked, body)
+    ):
+        return None
+    if model is None:
+        deployment = _DEPLOYMENT.search(request.path)
+        model = unquote(deployment[1]) if deployment else None
+    family, operation = route.family, route.operation
+    if family == "bedrock_invoke" and model:
+        operation = _invoked(model)
+    elif family == "rerank":
+        family = "cohere" if provider == "cohere" else "shape"
+    elif provider is None and family in _BY_SHAPE:
+        family = "shape"
+    return Call(
+        provider=_platform(provider, request.path),
+        operation=operation,
+        family=family,
+        request_model=text(model),
+        asked=asked,
+        known=provider is not None,
+        certain=provider is not None or route.distinct or asked.model is not None,
+        fetch=route.fetch,
+        item=text(unquote(named["item"])) if named.get("item") else None,
+    )
+
+
+_BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "gemini", "cohere", "ollama"))
+"""Families that an unknown host's answer is not taken at its path's word for."""
+
+
+def _by_body(request: Request, provider: str | None) -> Call | None:
+    """A call at a path nobody listed: a body with a model and something to say to it."""
+    body = request.body
+    if request.method != "POST" or body is None or b'"model"' not in body or body[:64].lstrip()[:1] != b"{":
+        return None
+    root = mapping(skim(body, _REQUEST))
+    asked = _asked(request, root)
+    prompts = [name for name in _PROMPTS if root.get(name)]
+    if asked.model is None or not prompts:
+        return None
+    return Call(
+        provider=_platform(provider, request.path),
+        operation="text_completion" if prompts == ["prompt"] else "chat",
+        family="shape",
+        request_model=asked.model,
+        asked=asked,
+        known=False,
+        certain=False,
+    )
+
+
+def _platform(provider: str | None, path: str) -> str:
+    if provider == "azure.ai.inference" and "/openai/" in path:
+        return "azure.ai.openai"  # a Foundry resource serves both
+    return provider or OTHER
+
+
+def _plausible(family: str, asked: Asked, body: dict[str, Any]) -> bool:
+    """Whether a request at an unknown host's common path may be a call."""
+    if family == "free":
+        return False
+    return asked.model is not None or not body
+
+
+def _invoked(model: str) -> str:
+    if "embed" in model:
+        return "embeddings"
+    if "rerank" in model:
+        return "rerank"
+    return "image_generation" if _GENERATES_IMAGES.search(model) else "chat"
+
+
+def _body(request: Request) -> dict[str, Any]:
+    body = request.body
+    if not body:
+        return {}
+    if body[:64].lstrip()[:1] == b"{":
+        return mapping(skim(body, {**_REQUEST, "tools": [{"type": KEEP, "model": KEEP}]}))
+    return _form(request.headers.get("content-type", ""), body)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, Any]:
+    """Fields of a multipart form that stand at its boundaries, not inside the file beside them."""
+    if not content_type.startswith("multipart/form-data"):
+        return {}
+    _, _, boundary = content_type.partition("boundary=")
+    edge = b"--" + boundary.partition(";")[0].strip().strip('"').encode("latin-1", "replace")
+    fields: dict[str, Any] = {}
+    for name in ("model", "stream", "size", "quality"):
+        start = edge + b'\r\nContent-Disposition: form-data; name="' + name.encode() + b'"\r\n\r\n'
+        at = body.find(start)
+        value = _FORM_VALUE.match(body, at + len(start)) if at >= 0 else None
+        if value is not None:
+            fields[name] = value.group().decode("utf-8", "replace")
+    return fields
+
+
+def _asked(request: Request, body: dict[str, Any], *, speech: bool = False) -> Asked:
+    tools = [mapping(tool) for tool in sequence(body.get("tools"))]
+    models = {text(tool.get("type")): text(tool.get("model")) for tool in tools}
+    characters = None
+    if speech and request.body:
+        # Speech is billed by the character where the model is billed by nothing else.
+        spoken = mapping(skim(request.body, {"input": KEEP})).get("input")
+        characters = len(spoken) if isinstance(spoken, str) else None
+    stream, background = body.get("stream"), body.get("background")
+    return Asked(
+        model=text(body.get("model")) or text(body.get("agent")),
+        stream=stream if isinstance(stream, bool) else None,
+        background=background if isinstance(background, bool) else None,
+        service_tier=text(body.get("service_tier")) or text(body.get("serviceTier")),
+        image_size=text(body.get("size")),
+        image_quality=text(body.get("quality")),
+        tools={kind: model for kind, model in models.items() if kind and model},
+        characters=characters,
+    )
