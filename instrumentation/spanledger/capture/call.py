@@ -1,0 +1,161 @@
+"""The life of one call: from the request to the end of its answer, whatever that end is.
+
+Every method is called from the app's own thread, in the middle of its call. None of them raises: what
+fails here is counted, marks the span, and leaves the call as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from spanledger import health
+from spanledger.capture.spans import CallFacts, emit
+from spanledger.wire import content_decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.trace import Tracer
+
+    from spanledger.wire.decode import ContentDecoder
+    from spanledger.wire.reading import Reader, Reading, Recognised
+
+METERED_HEADER = "spanledger-metered"
+"""Answer header of a hop that already metered the call, with that hop's name as value."""
+
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-goog-request-id")
+_NAME_AT_MOST = 128
+
+_NEVER_SENT = frozenset(
+    {
+        # httpx and httpx2: the request did not reach the provider, so there is nothing it could bill.
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ProxyError",
+        "UnsupportedProtocol",
+        # aiohttp
+        "ClientConnectorError",
+        "ClientConnectorDNSError",
+        "ClientConnectorCertificateError",
+        "ClientConnectorSSLError",
+        "ConnectionTimeoutError",
+        "InvalidURL",
+    }
+)
+
+
+class Call:
+    """One exchange under way. Finished exactly once."""
+
+    __slots__ = ("_decoder", "_facts", "_finished", "_pid", "_reader", "_recognised", "_tracer")
+
+    def __init__(self, tracer: Tracer, recognised: Recognised, facts: CallFacts) -> None:
+        self._tracer = tracer
+        self._recognised = recognised
+        self._facts = facts
+        self._reader: Reader | None = None
+        self._decoder: ContentDecoder | None = None
+        self._pid = os.getpid()
+        # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
+        self._finished = threading.Lock()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do: its spans are on their way, or it belongs to the parent process.
+
+        A fork copies calls under way; only the process that began one records it.
+        """
+        return self._finished.locked() or self._pid != os.getpid()
+
+    def answered(self, status: int, headers: Mapping[str, str], *, decoded: bool) -> None:
+        """The answer's head is there. `decoded`: what `feed` will get has no Content-Encoding any more."""
+        facts = self._facts
+        facts.status = status
+        try:
+            metered_by = headers.get(METERED_HEADER)
+            if metered_by is not None:
+                facts.metered_by = _name(metered_by) or "unnamed"
+            for header in _REQUEST_ID_HEADERS:
+                if header in headers:
+                    facts.provider_request_id = _name(headers[header])
+                    break
+            self._reader = self._recognised.reader(status, headers)
+            if not decoded:
+                self._decoder = content_decoder(headers.get("content-encoding"))
+        except Exception:
+            self._broken("reader")
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body, as the app is about to get it."""
+        if self._reader is None:
+            return
+        facts = self._facts
+        if facts.first_chunk_ns is None and data:
+            facts.first_chunk_ns = time.time_ns()
+        try:
+            self._reader.feed(data if self._decoder is None else self._decoder.feed(data))
+        except Exception:
+            self._broken("reader")
+
+    def finish(self, *, ended: bool, error: BaseException | None = None) -> None:
+        """The body is over: read to its end, closed before, or broken off by `error`."""
+        if self.finished or not self._finished.acquire(blocking=False):
+            return
+        facts = self._facts
+        facts.ended_ns = time.time_ns()
+        readings: list[Reading] = []
+        try:
+            if self._reader is not None:
+                readings = self._reader.finish(ended=ended)
+                self._reader = None
+            elif facts.metering_error is not None:
+                readings = self._recognised.unanswered(_error_type(error) or "unread")
+            if error is not None:
+                for reading in readings:
+                    if not reading.complete and reading.error_type is None:
+                        reading.error_type = _error_type(error)
+        except Exception:
+            self._broken("finish")
+            readings = self._recognised.unanswered("unread")
+        self._emit(readings)
+
+    def failed(self, error: BaseException) -> None:
+        """No answer came."""
+        if self.finished or not self._finished.acquire(blocking=False):
+            return
+        self._facts.ended_ns = time.time_ns()
+        try:
+            readings = self._recognised.unanswered(_error_type(error) or "error")
+        except Exception:
+            health.count("finish_failed", log="a call that got no answer could not be recorded")
+            return
+        if type(error).__name__ in _NEVER_SENT:
+            for reading in readings:
+                reading.billable = "no"
+        self._emit(readings)
+
+    def _emit(self, readings: list[Reading]) -> None:
+        for reading in readings:
+            try:
+                emit(self._tracer, self._facts, reading)
+            except Exception:
+                health.count("span_failed", log="the span of a call could not be made; the call is not metered")
+
+    def _broken(self, what: str) -> None:
+        self._reader = None
+        self._facts.metering_error = what
+        health.count(f"{what}_failed", log="an LLM answer could not be read; its call is recorded without usage")
+
+
+def _error_type(error: BaseException | None) -> str | None:
+    return None if error is None else type(error).__name__[:_NAME_AT_MOST]
+
+
+def _name(text: str) -> str | None:
+    """A header's value as a bounded, printable name."""
+    clean = "".join(c for c in text[:_NAME_AT_MOST] if c.isprintable()).strip()
+    return clean or None

@@ -1,0 +1,210 @@
+"""The hooks in httpx and httpx2: their public `Client.send` and `AsyncClient.send`.
+
+`send` sees every transport, proxy, mount and SDK retry. One code path serves both libraries; the
+library's module is a parameter. The app's own request object is never changed: where usage must be
+asked for, a copy goes out, and the response names the app's request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from spanledger import health
+from spanledger.capture import meter as metering
+from spanledger.capture import reaper
+from spanledger.capture.include_usage import UsageEventFilter
+from spanledger.capture.streams import tees
+from spanledger.wire import Request, content_decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from spanledger.capture.call import Call
+    from spanledger.capture.meter import Begun, Meter
+
+LIBRARIES = ("httpx", "httpx2")
+
+
+class LibraryHooks:
+    """The two wrapped methods of one library."""
+
+    def __init__(self, library: ModuleType) -> None:
+        self._library = library
+        self._sync_tee, self._async_tee = tees(library)
+
+    def install(self) -> None:
+        """Wrap `send`; a second time does nothing."""
+        for owner, wrapper in (
+            (self._library.Client, self._send),
+            (self._library.AsyncClient, self._async_send),
+        ):
+            if not isinstance(owner.__dict__.get("send"), _OurWrapper):
+                owner.send = _OurWrapper(owner.__dict__["send"], wrapper)
+
+    def remove(self) -> None:
+        """Put the library's own methods back where nobody wrapped them after us.
+
+        Under somebody else's wrapper ours stays in place and only passes on.
+        """
+        for owner in (self._library.Client, self._library.AsyncClient):
+            current = owner.__dict__.get("send")
+            if isinstance(current, _OurWrapper):
+                owner.send = current.__wrapped__
+
+    def _send(self, wrapped: Callable[..., Any], _client: Any, args: Any, kwargs: Any) -> Any:
+        meter = metering.active()
+        request, args, kwargs = _take_request(args, kwargs)
+        begun = None if meter is None or request is None else self._begin(meter, request)
+        if meter is None or begun is None:
+            return wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs)
+        call = begun.call
+        copy = self._amended(request, begun)
+        try:
+            try:
+                if copy is None:
+                    response = wrapped(request, *args, **kwargs)
+                else:
+                    response = wrapped(copy, *args, **{**kwargs, "stream": True})
+                    if response.status_code == 400 and _names_our_field(response.read()):
+                        # The app must get the answer to its own request; a refused one costs nothing.
+                        meter.refused(request.url.host)
+                        copy = None
+                        response = wrapped(request, *args, **kwargs)
+            finally:
+                metering.leave(begun)
+            if copy is not None:
+                response.request = request
+        except BaseException as error:
+            call.failed(error)
+            raise
+        self._watch(response, call, self._sync_tee, hide=copy is not None)
+        if copy is not None and not kwargs.get("stream"):
+            try:
+                response.read()
+            except BaseException:
+                response.close()
+                raise
+        return response
+
+    async def _async_send(self, wrapped: Callable[..., Any], _client: Any, args: Any, kwargs: Any) -> Any:
+        meter = metering.active()
+        request, args, kwargs = _take_request(args, kwargs)
+        begun = None if meter is None or request is None else self._begin(meter, request)
+        if meter is None or begun is None:
+            return await (wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs))
+        call = begun.call
+        copy = self._amended(request, begun)
+        try:
+            try:
+                if copy is None:
+                    response = await wrapped(request, *args, **kwargs)
+                else:
+                    response = await wrapped(copy, *args, **{**kwargs, "stream": True})
+                    if response.status_code == 400 and _names_our_field(await response.aread()):
+                        meter.refused(request.url.host)
+                        copy = None
+                        response = await wrapped(request, *args, **kwargs)
+            finally:
+                metering.leave(begun)
+            if copy is not None:
+                response.request = request
+        except BaseException as error:
+            call.failed(error)
+            raise
+        self._watch(response, call, self._async_tee, hide=copy is not None)
+        if copy is not None and not kwargs.get("stream"):
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
+
+    def _begin(self, meter: Meter, request: Any) -> Begun | None:
+        try:
+            url = request.url
+            seen = Request(
+                method=request.method.upper(),
+                host=url.host.lower(),
+                path=url.raw_path.partition(b"?")[0].decode("ascii", "replace"),
+                query=url.query.decode("ascii", "replace"),
+                headers=request.headers,
+                # Present only where the body is already whole; a streamed one is the app's to send.
+                body=self._content(request),
+            )
+            port = url.port
+        except Exception:
+            health.count("begin_failed", log="a request could not be looked at; if it is an LLM call, it is not metered")
+            return None
+        return meter.begin(seen, port)
+
+    def _content(self, message: Any) -> bytes | None:
+        """The whole body, where the library already holds it; reading it here would consume it."""
+        try:
+            content: bytes = message.content
+        except self._library.StreamError:
+            return None
+        return content
+
+    def _amended(self, request: Any, begun: Begun) -> Any | None:
+        """The request that asks for usage, or None where the app's own goes out."""
+        if begun.body is None:
+            return None
+        try:
+            headers = request.headers.copy()
+            headers.pop("content-length", None)
+            headers.pop("transfer-encoding", None)
+            # The event to be hidden must be found in plain bytes.
+            headers["accept-encoding"] = "identity"
+            return self._library.Request(
+                request.method,
+                request.url,
+                headers=headers,
+                content=begun.body,
+                extensions=request.extensions,
+            )
+        except Exception:
+            health.count("amend_failed", log="usage could not be asked for; the request went out unchanged")
+            return None
+
+    def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
+        """Read what is there, or stand in the stream."""
+        try:
+            headers = response.headers
+            content = self._content(response)
+            if content is not None:
+                call.answered(response.status_code, headers, decoded=True)
+                call.feed(content)
+                call.finish(ended=True)
+                return
+            if hide and headers.get("content-type", "").startswith("text/event-stream"):
+                decoder = content_decoder(headers.get("content-encoding"))
+                call.answered(response.status_code, headers, decoded=True)
+                response.stream = tee(response.stream, call, usage_filter=UsageEventFilter(), decoder=decoder)
+                for name in ("content-encoding", "content-length"):
+                    headers.pop(name, None)
+            else:
+                call.answered(response.status_code, headers, decoded=False)
+                response.stream = tee(response.stream, call)
+            reaper.watch()
+        except Exception:
+            health.count("watch_failed", log="an answer could not be watched; its call is recorded without usage")
+            call.finish(ended=False)
+
+
+class _OurWrapper(wrapt.FunctionWrapper):  # type: ignore[misc]
+    """Tells our wrapper from anyone else's."""
+
+
+def _names_our_field(body: bytes) -> bool:
+    return b"stream_options" in body or b"include_usage" in body
+
+
+def _take_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    if args:
+        return args[0], args[1:], kwargs
+    rest = dict(kwargs)
+    return rest.pop("request", None), args, rest

@@ -1,0 +1,161 @@
+"""Asking for usage where an OpenAI chat stream would carry none, and hiding the event that this adds.
+
+OpenAI-shaped streams state usage only with `stream_options.include_usage`. It is added for hosts known
+to accept it, never over the app's own value, never in a signed request. The provider answers with one
+event more (`choices: []` with usage); an app that reads `chunk.choices[0]` would break on it, so exactly
+that event is taken out again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from spanledger.wire.reading import Request
+
+_PATHS = re.compile(r"/(?:chat/)?completions$")
+
+# Hosts whose documentation names stream_options.include_usage. Others either state usage unasked
+# (Mistral, Groq, DeepSeek, xAI, OpenRouter, Together) or may answer 400 to a field they do not know.
+_OPENAI = re.compile(r"(?:[a-z]{2}\.)?api\.openai\.com")
+_AZURE = re.compile(r"[a-z0-9-]+\.(?:openai|cognitiveservices|services\.ai)\.azure\.com")
+_AZURE_SINCE = "2024-09-01"
+"""Azure's first api-version that knows the field; `/openai/v1/` needs no version."""
+
+_SIGNED_HEADERS = (
+    "signature",
+    "signature-input",
+    "x-amz-date",
+    "x-amz-content-sha256",
+    "digest",
+    "content-digest",
+    "content-md5",
+    "x-signature",
+)
+
+
+def amended_body(request: Request) -> bytes | None:
+    """The body with usage asked for, or None where the request must go out as the app made it."""
+    if request.method != "POST" or request.body is None or b'"stream"' not in request.body:
+        return None
+    if _PATHS.search(request.path) is None or not _accepts(request) or _signed(request):
+        return None
+    if request.headers.get("content-encoding", "identity") != "identity":
+        return None
+    try:
+        root = json.loads(request.body)
+    except ValueError:
+        return None
+    if not isinstance(root, dict) or root.get("stream") is not True:
+        return None
+    if "stream_options" not in root:
+        # Inserted as text: every other byte of the app's body stays as the app wrote it.
+        start = request.body.index(b"{") + 1
+        return request.body[:start] + b'"stream_options":{"include_usage":true},' + request.body[start:]
+    options = root["stream_options"]
+    if options is None:
+        options = {}
+    if not isinstance(options, dict) or "include_usage" in options:
+        return None
+    root["stream_options"] = {**options, "include_usage": True}
+    return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _accepts(request: Request) -> bool:
+    if _OPENAI.fullmatch(request.host):
+        return True
+    if not _AZURE.fullmatch(request.host):
+        return False
+    if request.path.startswith("/openai/v1/"):
+        return True
+    version = parse_qs(request.query).get("api-version", [""])[0]
+    return version[:10] >= _AZURE_SINCE
+
+
+def _signed(request: Request) -> bool:
+    authorization = request.headers.get("authorization", "")
+    return authorization.startswith(("AWS4-", "Signature ", "HMAC")) or any(
+        name in request.headers for name in _SIGNED_HEADERS
+    )
+
+
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_SOME_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*[^\]\s]')
+_HELD_AT_MOST = 1 << 20
+
+
+class UsageEventFilter:
+    """Takes the one event out of a server-sent stream that only our request caused.
+
+    Bytes pass as they arrive. Held back is at most the beginning of an event that may still turn out
+    to be the one: as soon as it shows a choice, it passes.
+    """
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._passing = False
+        """Whether the event under way was already let through in part."""
+        self._hidden = False
+
+    def push(self, data: bytes) -> bytes:
+        """What of this chunk, and of what was held, the app may see now."""
+        if self._hidden:
+            return data
+        out = bytearray()
+        self._held += data
+        while True:
+            end = _EVENT_END.search(self._held)
+            if end is None:
+                break
+            event = bytes(self._held[: end.end()])
+            del self._held[: end.end()]
+            if self._passing or not _only_usage(event):
+                out += event
+                self._passing = False
+            else:
+                self._hidden = True
+                out += self._held
+                self._held.clear()
+                return bytes(out)
+        if self._passing or self._cannot_be_it():
+            # A lone CR or LF at the very end may be half of the event's end: it stays, so that the
+            # end is seen, and follows with the next chunk.
+            keep = len(self._held) - len(self._held.rstrip(b"\r\n"))
+            upto = len(self._held) - keep
+            if upto:
+                self._passing = True
+                out += self._held[:upto]
+                del self._held[:upto]
+        return bytes(out)
+
+    def flush(self) -> bytes:
+        """What is still held when the stream ends."""
+        rest = bytes(self._held)
+        self._held.clear()
+        if rest and not self._passing and not self._hidden and _only_usage(rest):
+            self._hidden = True
+            return b""
+        return rest
+
+    def _cannot_be_it(self) -> bool:
+        held = self._held
+        if len(held) > _HELD_AT_MOST or _SOME_CHOICE.search(held):
+            return True
+        start = bytes(held[:6])
+        return not (b"data: "[: len(start)] == start or start.startswith(b"data:"))
+
+
+def _only_usage(event: bytes) -> bool:
+    if b'"usage"' not in event or b'"choices"' not in event:
+        return False
+    data = b"\n".join(
+        line[5:].strip() for line in re.split(rb"\r\n|\n|\r", event) if line.startswith(b"data:")
+    )
+    try:
+        root = json.loads(data)
+    except ValueError:
+        return False
+    return isinstance(root, dict) and root.get("choices") == [] and isinstance(root.get("usage"), dict)

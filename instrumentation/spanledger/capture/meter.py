@@ -1,0 +1,127 @@
+"""What the hooks ask: is this request an LLM call, who pays for it, and how must it go out.
+
+A `Meter` is one configured way of metering (where spans go). The hooks in the HTTP libraries are
+installed once; which meter they use, or none, is a single reference swapped by `instrument()`,
+`uninstrument()` and `recorded_calls()`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+from opentelemetry import context as otel_context
+
+from spanledger import baggage, context, health
+from spanledger.capture import include_usage
+from spanledger.capture.call import Call
+from spanledger.capture.spans import CallFacts
+from spanledger.wire import Request, recognise
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer
+
+_outer: ContextVar[str | None] = ContextVar("spanledger_outer_send", default=None)
+"""Last path segment of the metered request whose `send` is running in this context.
+
+A transport may itself send through httpx or aiohttp (openai's DefaultAioHttpClient, in-process
+gateways): that is the same call once more, not another.
+"""
+
+
+class Begun(NamedTuple):
+    """A recognised request, about to go out."""
+
+    call: Call
+    body: bytes | None
+    """The amended body, where usage had to be asked for."""
+    inside: tuple[Token[Context] | None, Token[str | None]]
+
+
+class Meter:
+    """Meters recognised requests and hands their spans to one tracer."""
+
+    def __init__(self, tracer: Tracer, *, ask_for_usage: bool = True) -> None:
+        self._tracer = tracer
+        self._ask_for_usage = ask_for_usage
+        self._refused_by: set[str] = set()
+
+    def begin(self, request: Request, port: int | None) -> Begun | None:
+        """Start metering, or None where this request is no LLM call. Never raises.
+
+        What is returned must be given to `leave` as soon as `send` is over.
+        """
+        try:
+            recognised = recognise(request)
+            if recognised is None:
+                return None
+            last_segment = request.path.rpartition("/")[2]
+            if _outer.get() == last_segment:
+                return None
+            parent = otel_context.get_current()
+            facts = CallFacts(
+                attribution=context.current(),
+                parent=parent,
+                started_ns=time.time_ns(),
+                host=request.host,
+                port=port,
+                resend_count=_resend_count(request),
+            )
+            body = None
+            if self._ask_for_usage and request.host not in self._refused_by:
+                body = include_usage.amended_body(request)
+            call = Call(self._tracer, recognised, facts)
+            # Baggage is for the app's own services. What an instrumentation below us injects into
+            # headers would carry it to the provider.
+            inside = (baggage.baggage_free(parent), _outer.set(last_segment))
+        except Exception:
+            health.count("begin_failed", log="a request could not be looked at; if it is an LLM call, it is not metered")
+            return None
+        return Begun(call, body, inside)
+
+    def refused(self, host: str) -> None:
+        """A host answered 400 to an amended request: it is asked as the app asks from now on."""
+        self._refused_by.add(host)
+        health.count(
+            "include_usage_refused",
+            log="a provider refused stream_options.include_usage; its streams go out unchanged and carry no usage",
+        )
+
+
+def leave(begun: Begun) -> None:
+    """Give the context back as it was before `begin`."""
+    token, outer = begun.inside
+    try:
+        _outer.reset(outer)
+        baggage.restore(token)
+    except Exception:
+        health.count("context_failed", log="the context around a call could not be restored")
+
+
+def inside_call() -> bool:
+    """Whether the code that asks runs below the `send` of a metered request."""
+    return _outer.get() is not None
+
+
+def _resend_count(request: Request) -> int | None:
+    text = request.headers.get("x-stainless-retry-count", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else None
+
+
+_active: Meter | None = None
+
+
+def active() -> Meter | None:
+    """The meter in force, or None while nothing is metered."""
+    return _active
+
+
+def activate(meter: Meter | None) -> Meter | None:
+    """Put a meter (or none) in force; returns the one before."""
+    global _active  # noqa: PLW0603 - one reference, swapped whole
+    before, _active = _active, meter
+    return before

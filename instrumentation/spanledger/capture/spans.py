@@ -1,0 +1,176 @@
+"""From a reading to its spans: one for the call, a child for each line that bills on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+from spanledger import names
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Tracer
+    from opentelemetry.util.types import AttributeValue
+
+    from spanledger.context import Attribution
+    from spanledger.wire.reading import Line, Reading, Usage
+
+
+@dataclass(slots=True)
+class CallFacts:
+    """What the exchange itself tells, beside what its body says."""
+
+    attribution: Attribution
+    parent: Context
+    started_ns: int
+    host: str
+    port: int | None
+    resend_count: int | None = None
+    ended_ns: int = 0
+    first_chunk_ns: int | None = None
+    status: int | None = None
+    provider_request_id: str | None = None
+    metered_by: str | None = None
+    metering_error: str | None = None
+
+
+_READING = {
+    "request_model": names.REQUEST_MODEL,
+    "response_model": names.RESPONSE_MODEL,
+    "response_id": names.RESPONSE_ID,
+    "stream": names.REQUEST_STREAM,
+    "billing_key": names.BILLING_KEY,
+    "service_tier": names.SERVICE_TIER,
+    "service_tier_requested": names.SERVICE_TIER_REQUESTED,
+    "inference_geo": names.INFERENCE_GEO,
+    "speed": names.SPEED,
+    "traffic_type": names.TRAFFIC_TYPE,
+    "image_size": names.IMAGE_SIZE,
+    "image_quality": names.IMAGE_QUALITY,
+    "error_type": names.ERROR_TYPE,
+}
+
+
+def emit(tracer: Tracer, facts: CallFacts, reading: Reading) -> None:
+    """Make and end the spans of one reading: the call, then a child for each of its lines."""
+    attributes = _call_attributes(facts, reading)
+    span = tracer.start_span(
+        f"{reading.operation} {reading.request_model or reading.response_model or ''}".rstrip(),
+        context=facts.parent,
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        start_time=facts.started_ns,
+    )
+    if reading.error_type is not None:
+        span.set_status(Status(StatusCode.ERROR))
+    span.end(facts.ended_ns)
+    within = set_span_in_context(span, facts.parent)
+    seen: dict[str, int] = {}
+    for line in reading.lines:
+        seen[line.kind] = ordinal = seen.get(line.kind, 0) + 1
+        child = tracer.start_span(
+            f"{reading.operation} {line.model or ''}".rstrip(),
+            context=within,
+            kind=SpanKind.CLIENT,
+            attributes=_line_attributes(facts, reading, line, ordinal),
+            start_time=facts.started_ns,
+        )
+        child.end(facts.ended_ns)
+
+
+def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        names.PROVIDER: reading.provider,
+        names.OPERATION: reading.operation,
+        names.SERVER_ADDRESS: facts.host,
+        names.USAGE_FOUND: reading.found,
+        names.USAGE_COMPLETE: reading.complete,
+    }
+    if facts.port is not None:
+        attributes[names.SERVER_PORT] = facts.port
+    if facts.metered_by is not None:
+        attributes[names.METERED_BY] = facts.metered_by
+    who = facts.attribution
+    if who.client_id is not None:
+        attributes[names.CLIENT_ID] = who.client_id
+    if who.project is not None:
+        attributes[names.PROJECT] = who.project
+    for key, value in who.labels:
+        attributes[names.LABEL_PREFIX + key] = value
+    return attributes
+
+
+def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, AttributeValue]:
+    attributes = _common_attributes(facts, reading)
+    attributes[names.BILLABLE] = "no" if facts.metered_by is not None else reading.billable
+    for field, name in _READING.items():
+        value = getattr(reading, field)
+        if value is not None:
+            attributes[name] = value
+    if reading.finish_reasons:
+        attributes[names.FINISH_REASONS] = tuple(reading.finish_reasons)
+    if facts.resend_count is not None:
+        attributes[names.RESEND_COUNT] = facts.resend_count
+    if facts.status is not None:
+        attributes[names.HTTP_STATUS] = facts.status
+    if facts.provider_request_id is not None:
+        attributes[names.PROVIDER_REQUEST_ID] = facts.provider_request_id
+    if facts.metering_error is not None:
+        attributes[names.METERING_ERROR] = facts.metering_error
+    if reading.stream and facts.first_chunk_ns is not None:
+        attributes[names.TIME_TO_FIRST_CHUNK] = (facts.first_chunk_ns - facts.started_ns) / 1e9
+    attributes.update(_usage_attributes(reading.usage))
+    return attributes
+
+
+def _line_attributes(
+    facts: CallFacts, reading: Reading, line: Line, ordinal: int
+) -> dict[str, AttributeValue]:
+    attributes = _common_attributes(facts, reading)
+    attributes[names.LINE] = line.kind if ordinal == 1 else f"{line.kind}.{ordinal}"
+    if facts.metered_by is not None or reading.billable == "no":
+        attributes[names.BILLABLE] = "no"
+    elif reading.billable == "no_lines_follow":
+        attributes[names.BILLABLE] = "yes" if reading.billing_key is None else "once_per_response_id"
+    else:
+        attributes[names.BILLABLE] = reading.billable
+    if line.model is not None:
+        attributes[names.REQUEST_MODEL] = line.model
+        attributes[names.RESPONSE_MODEL] = line.model
+    for name, value in (
+        (names.BILLING_KEY, reading.billing_key),
+        (names.RESPONSE_ID, reading.response_id),
+        (names.SERVICE_TIER, reading.service_tier),
+        (names.INFERENCE_GEO, reading.inference_geo),
+        (names.SPEED, reading.speed),
+    ):
+        if value is not None:
+            attributes[name] = value
+    attributes.update(_usage_attributes(line.usage))
+    return attributes
+
+
+def _usage_attributes(usage: Usage) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {}
+    for field, name in names.USAGE.items():
+        value = getattr(usage, field)
+        if value is None:
+            continue
+        if isinstance(value, Decimal):
+            # A whole number goes as one; else as text, since a float would lose what was stated.
+            value = int(value) if value == value.to_integral_value() else format(value, "f")
+        if isinstance(value, int) and value > _INT64_MAX:
+            # OTLP has no larger integer; as text the ledger can still see it, and flags it.
+            value = str(value)
+        attributes[name] = value
+    for tool, count in usage.server_tools.items():
+        attributes[names.SERVER_TOOL_PREFIX + tool] = count
+    if usage.provider_cost_usd is not None:
+        attributes[names.PROVIDER_COST_USD] = usage.provider_cost_usd
+    return attributes
+
+
+_INT64_MAX = 2**63 - 1
