@@ -109,6 +109,6 @@ def _print_verdict(show: Console, books: Tally, found: Sequence[Difference]) -> 
     )
     show.print(
         f"of these calls the wire never told {total(INCOMPLETE):,} in full, and the ledger says so; "
-        f"{total(UNBILLED):,} more were refused or failed and bill nothing",
+        f"{total(UNBILLED):,} more were refused, failed or free",
         soft_wrap=True,
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CALLS: Final = "calls"
 INCOMPLETE: Final = "incomplete calls"
-UNBILLED: Final = "calls refused or failed"
+UNBILLED: Final = "calls that bill nothing"
 COUNTS: Final = (CALLS, INCOMPLETE, UNBILLED)
 """Counted like units, beside the units of the calls that bill."""
 

@@ -32,7 +32,7 @@ ADVISOR_MODEL = "claude-opus-4-8"
 
 
 def count_tokens(asked: Asked) -> Answer:
-    """Free: it is in no book."""
+    asked.books.write(new_entry(asked, PROVIDER, "count_tokens", asked.body["model"], outcome="free"))
     return Answer(body={"input_tokens": asked.random.randint(10, 5_000)})
 
 

@@ -1,8 +1,9 @@
 """The providers' books: what every call used, and how much of it ever reached the wire.
 
-An entry is one exchange that a provider would bill, refuse or fail; an exchange that several models
-answer has an entry for each of them. Its units never overlap: `input` is without what was read from or
-written to a cache and without sound, `output` is without reasoning and pictures.
+An entry is one exchange, whether the provider bills it or not; one that several models answer has an entry
+for each of them, and a response made in the background has one, however often it is looked at. Units never
+overlap: `input` is without sound and without what was read from or written to a cache, `output` is without
+reasoning and pictures.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ Units = dict[str, int]
 
 Outcome = Literal[
     "answered",  # the provider bills it
-    "refused",  # an HTTP error instead of an answer; free
-    "failed",  # an answer that says inside that it failed, without any usage; free
+    "refused",  # an HTTP error instead of an answer
+    "failed",  # an answer that says inside that it failed, without any usage
+    "free",  # tokens counted, or a stored answer looked at again
 ]
 
 

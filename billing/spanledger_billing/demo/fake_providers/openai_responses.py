@@ -85,8 +85,8 @@ class Responses:
             return Answer(events=events, content_type="text/event-stream; charset=utf-8", entries=[entry])
         return Answer(body=finished, entries=[entry])
 
-    def retrieve(self, response_id: str) -> Answer:
-        """A look at a stored response. It is no call of its own: the same usage is shown at every look."""
+    def retrieve(self, asked: Asked, response_id: str) -> Answer:
+        """A look at a stored response, which shows the same usage every time and is free."""
         with self._lock:
             stored = self._stored.get(response_id)
             if stored is None:
@@ -95,6 +95,10 @@ class Responses:
             stored.looks += 1
             if stored.background and stored.looks <= LOOKS_UNTIL_DONE:
                 return Answer(body=_response(stored.entry, "in_progress", background=True))
+        if not stored.background:
+            asked.books.write(
+                new_entry(asked, "openai", "fetch_response", stored.entry.model, outcome="free")
+            )
         return Answer(body=stored.finished, entries=[stored.entry])
 
 

@@ -140,7 +140,7 @@ class _Providers:
             case "POST", "api.openai.com", ["v1", "responses"]:
                 return self._responses.create(asked)
             case "GET", "api.openai.com", ["v1", "responses", response_id]:
-                return self._responses.retrieve(response_id)
+                return self._responses.retrieve(asked, response_id)
             case "POST", "api.anthropic.com", ["v1", "messages"]:
                 return anthropic.messages(asked)
             case "POST", "api.anthropic.com", ["v1", "messages", "count_tokens"]:
@@ -151,7 +151,7 @@ class _Providers:
                     case "generateContent" | "streamGenerateContent":
                         return google.generate(asked, model, stream=verb.startswith("stream"))
                     case "countTokens":
-                        return google.count_tokens(asked)
+                        return google.count_tokens(asked, model)
         message = f"The fake of {asked.host} has no {asked.method} {asked.path}."
         return Answer(status=404, body={"error": {"message": message, "type": "not_found"}})
 
