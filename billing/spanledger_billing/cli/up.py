@@ -1,0 +1,107 @@
+"""`spanledger up`: the whole pipeline on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from spanledger_billing.up import Stack
+
+DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
+"""Where apps send to that were told nothing else."""
+
+
+def up(
+    *,
+    data: Annotated[
+        Path, typer.Option(envvar="SPANLEDGER_DATA", help="Folder of all data; made where it is not there.")
+    ] = Path("spanledger-data"),
+    otlp_http_port: Annotated[
+        int,
+        typer.Option(envvar="SPANLEDGER_OTLP_HTTP_PORT", help="Where apps send to. 0: any free port."),
+    ] = 4318,
+    otlp_grpc_port: Annotated[
+        int, typer.Option(envvar="SPANLEDGER_OTLP_GRPC_PORT", help="The same in gRPC.")
+    ] = 4317,
+    clickhouse_port: Annotated[
+        int, typer.Option(envvar="SPANLEDGER_CLICKHOUSE_PORT", help="The ledger, as ClickHouse speaks HTTP.")
+    ] = 8123,
+    metrics_port: Annotated[
+        int, typer.Option(envvar="SPANLEDGER_METRICS_PORT", help="The collector's own metrics.")
+    ] = 8888,
+    health_port: Annotated[
+        int, typer.Option(envvar="SPANLEDGER_HEALTH_PORT", help="Whether the collector works.")
+    ] = 13133,
+    tokens_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANLEDGER_TOKENS_FILE",
+            help="Senders must show one of its tokens (one a line). For a single one: SPANLEDGER_TOKEN.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Run ledger and collector on this machine until Ctrl-C; all data in one folder.
+
+    Everything listens on 127.0.0.1 only. The ledger asks for the password in DATA/password.
+    """
+    from spanledger_billing import up as pipeline
+    from spanledger_billing.cli import output
+
+    say, show = output.console(stderr=True), output.console()
+    say.quiet = show.quiet = quiet
+    signal.signal(signal.SIGTERM, _interrupt)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        pipeline.start(
+            data,
+            otlp_http_port=otlp_http_port,
+            otlp_grpc_port=otlp_grpc_port,
+            clickhouse_port=clickhouse_port,
+            metrics_port=metrics_port,
+            health_port=health_port,
+            token=os.environ.get("SPANLEDGER_TOKEN"),
+            tokens_file=tokens_file,
+            progress=lambda line: say.print(line, style="dim"),
+        ) as stack,
+    ):
+        show.print(_summary(stack))
+        try:
+            threading.Event().wait()
+        finally:
+            # Once is enough: a second Ctrl-C must not cut the orderly stop short.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            say.print("stopping", style="dim")
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _summary(stack: Stack) -> Table:
+    from rich.table import Table
+
+    shown = Table.grid(padding=(0, 2))
+    shown.add_row("apps send to", f"{stack.otlp_http_url} (OTLP/HTTP), {stack.otlp_grpc_url} (gRPC)")
+    shown.add_row(
+        "the ledger", f"{stack.clickhouse_url}, user {stack.user}, password in {stack.password_file}"
+    )
+    shown.add_row("the collector", f"{stack.metrics_url}, {stack.health_url}")
+    shown.add_row("all data", str(stack.data))
+    token = ", token=…" if stack.needs_token else ""
+    endpoint = "" if stack.otlp_http_url == DEFAULT_ENDPOINT else f'endpoint="{stack.otlp_http_url}"'
+    arguments = f"{endpoint}{token}".removeprefix(", ")
+    shown.add_row(
+        "next", f"spanledger.instrument({arguments}) in an app, then `spanledger usage`; Ctrl-C stops"
+    )
+    return shown
