@@ -1,0 +1,55 @@
+"""Reading `clients.yaml`: a roster, or every problem in it at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spanledger_billing.clients import resolving
+from spanledger_billing.clients.documents import Problems, parse
+from spanledger_billing.clients.layout import FILE
+from spanledger_billing.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spanledger_billing.clients.model import Roster
+
+
+def read_file(path: Path) -> tuple[Roster, bytes]:
+    """What the file says, and its bytes.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or is not what is allowed.
+
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path} cannot be read: {error.strerror or error}",
+            allowed="a file as schema/clients.example.yaml shows it",
+            next_step="name the file that holds your clients and terms",
+        ) from error
+    return read(content, str(path)), content
+
+
+def read(content: bytes, file: str = "clients.yaml") -> Roster:
+    """What the content of a file says.
+
+    Args:
+        content: the file's bytes.
+        file: what errors call it.
+
+    Raises:
+        InvalidInputError: it is not what is allowed; the error names every place, by line.
+
+    """
+    problems = Problems()
+    node = parse(content, problems)
+    if node is not None:
+        found = FILE.read("the file", node, problems)
+        if found is not None:
+            roster = resolving.roster(found, problems)
+            if not problems.found:
+                return roster
+    raise problems.error(file)

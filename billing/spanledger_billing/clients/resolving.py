@@ -1,0 +1,402 @@
+"""From what the file says to terms as they hold.
+
+A stretch of terms says what changes on its first day; all else stays as it was in the stretch before, in the
+first one as the client says. Here dates, plans, currencies and rates are checked against each other.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from spanledger.attribution import shown
+from spanledger_billing.clients.layout import DATED
+from spanledger_billing.clients.model import (
+    ANY,
+    USD,
+    Agency,
+    Basis,
+    Budget,
+    Client,
+    Contact,
+    ExchangeRate,
+    Override,
+    Plan,
+    PlanKind,
+    Roster,
+    Tax,
+    Terms,
+    Tier,
+)
+from spanledger_billing.money import EXPONENTS
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from spanledger_billing.clients.documents import Problems
+    from spanledger_billing.clients.kinds import Found
+
+
+def roster(file: Found, problems: Problems) -> Roster:
+    """The file as a roster; only to be used where no problem was found."""
+    rates = _rates(file.get("exchange_rates", ()), problems)
+    clients = [
+        client
+        for found in _unique_ids(file.get("clients", ()), problems)
+        if (client := _client(found, rates, problems)) is not None
+    ]
+    agency = file.get("agency")
+    return Roster(
+        agency=Agency(name="") if agency is None else _agency(agency),
+        clients=tuple(sorted(clients, key=lambda client: client.id)),
+        exchange_rates=rates,
+    )
+
+
+def _agency(found: Found) -> Agency:
+    return Agency(**{"name": "", **found.values})
+
+
+def _rates(given: tuple[Found, ...], problems: Problems) -> tuple[ExchangeRate, ...]:
+    rates: dict[tuple[str, date], tuple[ExchangeRate, int]] = {}
+    for found in given:
+        if found.get("currency") == USD:
+            problems.add(
+                found.line_of("currency"), "a rate for USD", "currencies other than USD", "remove it: it is 1"
+            )
+            continue
+        if found.broken:
+            continue
+        rate = ExchangeRate(
+            found.get("currency"), found.get("from"), found.get("units_per_usd"), found.get("source")
+        )
+        _, earlier = rates.setdefault((rate.currency, rate.from_day), (rate, found.line))
+        if earlier != found.line:
+            problems.add(
+                found.line_of("from"),
+                f"a second rate of {rate.currency} from {rate.from_day}; the first is on line {earlier}",
+                "one rate a currency and day",
+                "remove one of them",
+            )
+    return tuple(rate for _, (rate, _) in sorted(rates.items()))
+
+
+def _unique_ids(given: tuple[Found, ...], problems: Problems) -> list[Found]:
+    seen: dict[str, int] = {}
+    for found in given:
+        client_id = found.get("id")
+        if client_id is not None and seen.setdefault(client_id, found.line) != found.line:
+            problems.add(
+                found.line_of("id"),
+                f"a second client {shown(client_id)}; the first is on line {seen[client_id]}",
+                "each id once",
+                "put the terms of both under one id, or correct one of the ids",
+            )
+    return list(given)
+
+
+def _client(found: Found, rates: tuple[ExchangeRate, ...], problems: Problems) -> Client | None:
+    stretches = _Stretches(found, problems).all()
+    _check_dates(found, problems)
+    _check_rates(found, stretches, rates, problems)
+    if found.broken or not stretches:
+        return None
+    contact = found.get("contact")
+    return Client(
+        id=found.get("id"),
+        name=found.get("name"),
+        terms=tuple(stretches),
+        contact=Contact() if contact is None else Contact(**contact.values),
+        tax_id=found.get("tax_id", ""),
+        reference=found.get("reference", ""),
+    )
+
+
+def _check_dates(client: Found, problems: Problems) -> None:
+    given: tuple[Found, ...] = client.get("terms", ())
+    for found in given:
+        first, until = found.get("from"), found.get("until")
+        if first and until and until <= first:
+            problems.add(
+                found.line_of("until"),
+                f"terms from {first} until {until} hold on no day",
+                "until after from; it is the first day no longer under these terms",
+                "correct from or until",
+            )
+    for before, after in pairwise(given):
+        begins, since, until = after.get("from"), before.get("from"), before.get("until")
+        if begins is None or since is None:
+            continue
+        if begins <= since:
+            problems.add(
+                after.line_of("from"),
+                f"terms from {begins} stand after terms from {since} on line {before.line_of('from')}",
+                "stretches in the order of their first days, each day once",
+                "correct the day, or sort them",
+            )
+        elif until is not None and begins < until:
+            problems.add(
+                after.line_of("from"),
+                f"terms from {begins} overlap those until {until}, on line {before.line_of('until')}",
+                f"from {until} or later",
+                "correct one of the two days, or leave until out: terms hold until the next ones",
+            )
+
+
+def _check_rates(
+    client: Found, stretches: list[Terms], rates: tuple[ExchangeRate, ...], problems: Problems
+) -> None:
+    """Every month of a client has a rate on its last day; later months find the latest one."""
+    checked: set[str] = set()
+    for terms, found in zip(stretches, client.get("terms", ()), strict=False):
+        if terms.currency == USD or terms.currency in checked:
+            continue
+        checked.add(terms.currency)
+        month_ends = _month_end(terms.from_day)
+        if not any(rate.currency == terms.currency and rate.from_day <= month_ends for rate in rates):
+            problems.add(
+                found.line_of("from"),
+                f"{terms.currency} has no exchange rate for {month_ends:%Y-%m}, its first month here",
+                f"a rate of {terms.currency} from {month_ends} or earlier",
+                "add it under exchange_rates",
+            )
+
+
+def _month_end(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+@dataclass
+class _Stretches:
+    """The stretches of one client, each filled up from the one before."""
+
+    client: Found
+    problems: Problems
+
+    def all(self) -> list[Terms]:
+        """As many as are whole, from the first on: without one, the next has nothing to be filled up from."""
+        given: tuple[Found, ...] = self.client.get("terms", ())
+        current: dict[str, Any] = {key: self.client.get(key) for key in DATED if key in self.client}
+        made: list[Terms] = []
+        for position, found in enumerate(given):
+            plan = _plan(found.get("plan"), self.problems) if "plan" in found else None
+            if position == 0:
+                self._needs_plan(found)
+            else:
+                self._check_change(found, current)
+            current |= {key: found.get(key) for key in DATED if key in found}
+            if plan is not None:
+                current["plan"] = plan
+            self._check_amounts([found] if position else [self.client, found], current)
+            following = given[position + 1].get("from") if position + 1 < len(given) else None
+            if (
+                found.broken
+                or not {"plan", "timezone", "currency"} <= current.keys()
+                or (following is None and (position + 1 < len(given)))
+            ):
+                return made
+            made.append(self._terms(found, current, following))
+        return made
+
+    def _needs_plan(self, found: Found) -> None:
+        if "plan" not in found and "plan" not in found.broken:
+            self.problems.add(
+                found.line,
+                "the first terms have no plan",
+                "markup_percent, tiers or flat_fee under plan",
+                "add plan: how usage is charged",
+            )
+
+    def _check_change(self, found: Found, current: dict[str, Any]) -> None:
+        first = found.get("from")
+        for key in ("timezone", "currency"):
+            old, new = current.get(key), found.get(key)
+            if old and new and old != new and first and first.day != 1:
+                self.problems.add(
+                    found.line_of(key),
+                    f"{key} changes from {old} to {new} on {first}",
+                    "a month's first day: every month has one timezone and one currency",
+                    f"give {key} terms of its own, from a month's first day",
+                )
+        if found.get("currency", current.get("currency")) == current.get("currency"):
+            return
+        stale = [
+            key
+            for key, amounts in (("plan", _plan_amounts(current)), ("budget", _budget_amounts(current)))
+            if amounts and key not in found and key not in found.broken
+        ]
+        for key in stale:
+            self.problems.add(
+                found.line_of("currency"),
+                f"currency changes to {found.get('currency')}, but the {key} keeps its {current['currency']}",
+                f"a {key} in the new currency in the same terms",
+                f"add {key}",
+            )
+
+    def _check_amounts(self, places: list[Found], current: dict[str, Any]) -> None:
+        """No amount has more decimals than its currency has."""
+        currency = current.get("currency", "")
+        exponent = EXPONENTS.get(currency)
+        if exponent is None:
+            return
+        given: list[tuple[Found, str]] = []
+        for place in places:
+            plan, (budget,) = place.get("plan"), place.get("budget") or (None,)
+            if plan is not None:
+                given += [(plan, key) for key in ("flat_fee", "fixed_fee", "minimum")]
+            if budget is not None and budget.get("basis") != Basis.COST:
+                given.append((budget, "amount"))
+        for where, key in given:
+            amount = where.get(key)
+            if amount is not None and amount != round(amount, exponent):
+                allowed = f"at most {exponent} decimals: it is in {currency}"
+                self.problems.add(where.line_of(key), f"{key} is {amount}", allowed, f"round {key}")
+
+    def _terms(self, found: Found, current: dict[str, Any], following: date | None) -> Terms:
+        tax = (current.get("tax") or (None,))[0]
+        budget = (current.get("budget") or (None,))[0]
+        terms = Terms(
+            from_day=found.get("from"),
+            until_day=found.get("until", following),
+            timezone=current["timezone"],
+            currency=current["currency"],
+            plan=current["plan"],
+            tax=None if tax is None or tax.broken else Tax(tax.get("name"), tax.get("percent")),
+            budget=None if budget is None or budget.broken else _budget(budget, self.problems),
+        )
+        rest = {key: current[key] for key in ("hide_cost", "incomplete_tolerance_percent") if key in current}
+        return replace(terms, **rest)
+
+
+def _plan_amounts(current: dict[str, Any]) -> bool:
+    plan: Plan | None = current.get("plan")
+    return plan is not None and bool(plan.fee or plan.minimum)
+
+
+def _budget_amounts(current: dict[str, Any]) -> bool:
+    budget = (current.get("budget") or (None,))[0]
+    return budget is not None and budget.get("basis") != Basis.COST
+
+
+def _budget(found: Found, problems: Problems) -> Budget:
+    made = Budget(found.get("amount"), Basis(found.get("basis", Basis.CHARGE)))
+    if "alert_at_percent" not in found:
+        return made
+    thresholds: tuple[Decimal, ...] = found.get("alert_at_percent")
+    _check_ascending(found.line_of("alert_at_percent"), "alert_at_percent", thresholds, problems)
+    return replace(made, thresholds_percent=thresholds)
+
+
+def _check_ascending(line: int, key: str, numbers: tuple[Decimal, ...], problems: Problems) -> None:
+    if any(after <= before for before, after in pairwise(numbers)):
+        written = ", ".join(f"{number:f}" for number in numbers)
+        problems.add(line, f"{key} goes {written}", "each one larger than the one before", "sort them")
+
+
+def _plan(found: Found, problems: Problems) -> Plan | None:
+    """The plan in its one form; None where it is none."""
+    ways = [key for key in ("markup_percent", "tiers", "flat_fee") if key in found]
+    if not ways and found.broken & {"markup_percent", "tiers", "flat_fee"}:
+        return None
+    if len(ways) != 1:
+        problems.add(
+            found.line,
+            f"plan has {' and '.join(ways) or 'no way to charge usage'}",
+            "one of markup_percent, tiers and flat_fee",
+            "keep one of them" if ways else "add one of them",
+        )
+        return None
+    flat, allowance = "flat_fee" in found, "allowance_cost_usd" in found
+    _check_companions(found, problems, flat=flat, allowance=allowance)
+    if found.broken:
+        return None
+    tiers: tuple[Tier, ...]
+    if flat:
+        kind = PlanKind.ALLOWANCE if allowance else PlanKind.FLAT_FEE
+        tiers = (Tier(Decimal(0), found.get("overage_markup_percent", Decimal(0))),) if allowance else ()
+    elif "tiers" in found:
+        kind, tiers = PlanKind.TIERS, _tiers(found, problems)
+    else:
+        kind, tiers = PlanKind.MARKUP, (Tier(Decimal(0), found.get("markup_percent")),)
+    return Plan(
+        kind=kind,
+        tiers=tiers,
+        fee=found.get("flat_fee", found.get("fixed_fee", Decimal(0))),
+        allowance_cost_usd=found.get("allowance_cost_usd", Decimal(0)),
+        minimum=found.get("minimum", Decimal(0)),
+        overrides=_overrides(found.get("overrides", ()), problems),
+    )
+
+
+def _check_companions(found: Found, problems: Problems, *, flat: bool, allowance: bool) -> None:
+    def refuse(key: str, why: str, next_step: str) -> None:
+        problems.add(found.line_of(key), f"plan has {key} {why}", next_step=next_step)
+
+    if flat and "fixed_fee" in found:
+        refuse("fixed_fee", "beside flat_fee", "add both fees up in flat_fee")
+    for key, other in (
+        ("allowance_cost_usd", "overage_markup_percent"),
+        ("overage_markup_percent", "allowance_cost_usd"),
+    ):
+        if key in found and not flat:
+            refuse(key, "without flat_fee", "add flat_fee, or remove it")
+        elif key in found and other not in found and other not in found.broken:
+            refuse(key, f"without {other}", f"add {other}")
+    if flat and not allowance and "allowance_cost_usd" not in found.broken:
+        for key in ("minimum", "overrides"):
+            if key in found:
+                refuse(
+                    key,
+                    "beside a flat_fee that includes all usage",
+                    f"remove it, or add an allowance to {key}",
+                )
+
+
+def _tiers(found: Found, problems: Problems) -> tuple[Tier, ...]:
+    given: tuple[Found, ...] = found.get("tiers")
+    tiers = tuple(
+        Tier(one.get("from_cost_usd"), one.get("markup_percent")) for one in given if not one.broken
+    )
+    if given and not given[0].broken and tiers[0].from_cost_usd != 0:
+        problems.add(
+            given[0].line_of("from_cost_usd"),
+            f"the first tier begins at {tiers[0].from_cost_usd:f}",
+            "from_cost_usd: 0 in the first tier",
+            "add the tier for the cost below it",
+        )
+    starts = tuple(tier.from_cost_usd for tier in tiers)
+    _check_ascending(found.line_of("tiers"), "from_cost_usd", starts, problems)
+    return tiers
+
+
+def _overrides(given: tuple[Found, ...], problems: Problems) -> tuple[Override, ...]:
+    seen: dict[tuple[str, str, str], int] = {}
+    made = []
+    for found in given:
+        if found.broken:
+            continue
+        override = Override(
+            markup_percent=found.get("markup_percent"),
+            provider=found.get("provider", ANY),
+            model=found.get("model", ANY),
+            unit=found.get("unit", ANY),
+        )
+        if override.key == (ANY, ANY, ANY):
+            problems.add(
+                found.line,
+                "an override of everything",
+                "provider, model or unit",
+                "add one, or change the plan",
+            )
+        elif seen.setdefault(override.key, found.line) != found.line:
+            problems.add(
+                found.line,
+                f"a second override of the same usage; the first is on line {seen[override.key]}",
+                "each provider, model and unit once",
+                "remove one of them",
+            )
+        made.append(override)
+    return tuple(sorted(made, key=lambda one: (*(-int(part) for part in one.rank), one.key)))
