@@ -8,17 +8,18 @@ All comes from one query of the view `calls`, so rows and total are of the same 
 sum of the rows.
 """
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
+from spanledger_billing.calendar import agency_timezone
 from spanledger_billing.errors import InvalidInputError
+from spanledger_billing.money import EXACT, exact_sum
 
 UNIT: Final = "unit"
 LABEL: Final = "label:"
@@ -34,16 +35,6 @@ COLUMNS: Final = {
 Quantities = Mapping[str, Decimal]
 
 OUTPUT_UNITS: Final = frozenset({"output", "reasoning", "citation", "audio_output", "image_output"})
-
-EXACT: Final = Context(prec=76, traps=[Inexact, InvalidOperation, Overflow])
-"""Adds as many digits as the ledger's widest columns can hold; it raises where it would have to round."""
-
-
-def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
-    total = Decimal(0)
-    for number in numbers:
-        total = EXACT.add(total, number)
-    return total
 
 
 def is_input(unit: str) -> bool:
@@ -136,27 +127,9 @@ def _total(parts: Sequence[Measures]) -> Measures:
     return total
 
 
-def agency_zone() -> tzinfo:
-    """The agency's timezone, from SPANLEDGER_TIMEZONE.
-
-    Raises:
-        InvalidInputError: it is no IANA zone.
-
-    """
-    name = os.environ.get("SPANLEDGER_TIMEZONE") or "UTC"
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidInputError(
-            f"SPANLEDGER_TIMEZONE is {name!r}",
-            allowed="a zone of the IANA database, such as Europe/Berlin",
-            next_step="set it right, or unset it for UTC",
-        ) from None
-
-
 def current_month() -> str:
     """The month that it is now in the agency's timezone, as YYYY-MM."""
-    return datetime.now(UTC).astimezone(agency_zone()).strftime("%Y-%m")
+    return datetime.now(ZoneInfo(agency_timezone())).strftime("%Y-%m")
 
 
 def checked_month(month: str) -> str:

@@ -29,6 +29,11 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class TableOrJson(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
 def plain(number: Decimal) -> str:
     """All digits and no more: no exponent, no trailing zero."""
     text = format(number, "f")
@@ -81,16 +86,11 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A CSV file as text. Names in it have gone through `spreadsheet.text_cell`; figures are as they are."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([formula_free(cell) for cell in header])
-    writer.writerows([[formula_free(cell) for cell in row] for row in rows])
+    writer.writerows([header, *rows])
     return out.getvalue()
-
-
-def formula_free(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula. Figures are ours and never begin so."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell
 
 
 def json_text(content: Mapping[str, Any]) -> str:

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from spanledger_billing import usage as measured
 from spanledger_billing.cli import output
+from spanledger_billing.cli.options import DataFolder
 from spanledger_billing.cli.output import Format
+from spanledger_billing.spreadsheet import text_cell
 from spanledger_billing.usage import UNIT, Measures, Usage
 
 
@@ -29,6 +31,7 @@ def usage(
         str | None, typer.Option(metavar="ID", help='Only this client; "" for calls that name nobody.')
     ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    data: DataFolder = None,
 ) -> None:
     """Show what a month's calls used and cost.
 
@@ -42,7 +45,7 @@ def usage(
 
     words = measured.checked_by(by)
     month = measured.checked_month(month) if month else measured.current_month()
-    with ledger.connect() as connection:
+    with ledger.connect(data) as connection:
         found = measured.read(connection, month, words, client)
         others = [] if found.rows else measured.months_with_calls(connection)
 
@@ -219,20 +222,23 @@ def _money(amount: Decimal | None) -> str | None:
 def as_csv(found: Usage) -> str:
     if UNIT in found.by:
         return output.csv_text(
-            [*found.by, "quantity", "cost_usd", "unpriced_quantity"],
+            [*map(text_cell, found.by), "quantity", "cost_usd", "unpriced_quantity"],
             (
                 [*_csv_keys(found.by, keys), output.plain(amount), _money(cost) or "", output.plain(unpriced)]
                 for keys, amount, cost, unpriced in unit_rows(found)
             ),
         )
     return output.csv_text(
-        [*found.by, *_CSV_MEASURES],
+        [*map(text_cell, found.by), *_CSV_MEASURES],
         ([*_csv_keys(found.by, row.keys), *_csv_measures(row.measures)] for row in found.rows),
     )
 
 
 def _csv_keys(by: tuple[str, ...], keys: tuple[str, ...]) -> list[str]:
-    return [key or _nobody(word) for word, key in zip(by, keys, strict=True)]
+    """A day is ours, and stays a date."""
+    return [
+        key if word == "day" else text_cell(key or _nobody(word)) for word, key in zip(by, keys, strict=True)
+    ]
 
 
 _CSV_MEASURES = (
