@@ -7,6 +7,7 @@ as they arrive and says at the end what the call used. Nothing here knows HTTP l
 from spanledger.wire.decode import ContentDecoder, ContentDecodingError, content_decoder
 from spanledger.wire.reading import Billable, Line, Reader, Reading, Recognised, Request, Usage
 from spanledger.wire.recognise import recognise
+from spanledger.wire.websocket import read_websocket_event
 
 __all__ = [
     "Billable",
@@ -19,5 +20,6 @@ __all__ = [
     "Request",
     "Usage",
     "content_decoder",
+    "read_websocket_event",
     "recognise",
 ]

@@ -16,7 +16,7 @@ from spanledger.wire.ollama import OllamaParser
 from spanledger.wire.openai_chat import ChatParser
 from spanledger.wire.openai_responses import ResponsesParser
 from spanledger.wire.shape import ShapeParser
-from spanledger.wire.skim import Skimmer, skim
+from spanledger.wire.skim import Document, Skimmer, skim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,9 @@ FAMILIES: Final[dict[str, type[Parser]]] = {
     "free": FreeParser,
     "shape": ShapeParser,
 }
+
+
+_GOOGLE: Final = frozenset(("candidates", "usageMetadata", "promptFeedback", "error"))
 
 
 class _Framing(Protocol):
@@ -90,7 +93,8 @@ class AnswerReader:
         self._parser = parser
         self._type = headers.get("content-type", "").partition(";")[0].strip().lower()
         self._framing: _Framing | None = None
-        self._document: Skimmer | None = None
+        self._document: Document | None = None
+        self._array: Skimmer | None = None
         self._start = b""
 
     def feed(self, data: bytes) -> None:
@@ -123,7 +127,8 @@ class AnswerReader:
             return ServerSentEvents(self._event)
         if first == b"[":
             self._parser.streamed = True
-            return self._open(Skimmer(self._parser.SPEC, self._element))
+            self._array = Skimmer(self._parser.SPEC, self._element)
+            return _Text(self._array)
         if first == b"{":
             if self._call.family == "batch_file":
                 return JsonLines(self._event)
@@ -131,12 +136,9 @@ class AnswerReader:
                 self._parser.streamed = True
                 return JsonLines(self._event)
             self._parser.streamed = False
-            return self._open(Skimmer(self._parser.SPEC))
+            self._document = Document(self._parser.SPEC)
+            return _Text(self._document)
         return _Nothing()
-
-    def _open(self, document: Skimmer) -> _Framing:
-        self._document = document
-        return _Document(document)
 
     def _event(self, name: bytes, data: bytes) -> None:
         parser = self._parser
@@ -162,36 +164,37 @@ class AnswerReader:
                 parser.event(root)
 
     def _element(self, root: Any) -> None:
-        if isinstance(root, dict):
+        # Only Google streams like this; its errors come as an element, too.
+        if isinstance(root, dict) and not _GOOGLE.isdisjoint(root):
             self._parser.event(root)
 
     def finish(self, *, ended: bool) -> list[Reading]:
         parser = self._parser
         if self._framing is not None:
             self._framing.finish()
-        document = self._document
-        if document is None:
-            if self._framing is None or isinstance(self._framing, _Nothing):
-                parser.bare(ended=ended)
-        elif document.closed and isinstance(document.root, dict):
-            parser.whole(document.root)
-        elif document.closed:
-            parser.complete = True
+        if self._framing is None or isinstance(self._framing, _Nothing):
+            parser.bare(ended=ended)
+        elif self._document is not None:
+            root = self._document.root
+            if isinstance(root, dict):
+                parser.whole(root)
+        elif self._array is not None and self._array.closed:
+            parser.end_mark()
         readings = parser.finish()
-        return readings if self._call.known or parser.shaped else []
+        # Of an unknown host, a body that was cut before it could show its shape is no proof against a
+        # request that left no doubt.
+        undecided = self._call.certain and not ended
+        return readings if self._call.known or parser.shaped or undecided else []
 
 
-class _Document:
-    """One JSON text."""
+class _Text:
+    """One JSON text; what is read of it is asked for at its end."""
 
-    def __init__(self, skimmer: Skimmer) -> None:
-        self._skimmer = skimmer
-
-    def feed(self, data: bytes) -> None:
-        self._skimmer.feed(data)
+    def __init__(self, text: Document | Skimmer) -> None:
+        self.feed = text.feed
 
     def finish(self) -> None:
-        """A text that has not ended is not read."""
+        pass
 
 
 class _Nothing:

@@ -157,7 +157,7 @@ class AwsEventStream:
             data = data[passed:]
         self._buffer += data
         position = 0
-        while len(self._buffer) - position >= 12:
+        while not self.broken and len(self._buffer) - position >= 12:
             total, headers = struct.unpack_from(">II", self._buffer, position)
             prelude = bytes(self._buffer[position : position + 12])
             if zlib.crc32(prelude[:8]) != int.from_bytes(prelude[8:], "big") or total < headers + 16:

@@ -88,7 +88,7 @@ class ResponsesParser(BackgroundParser):
             usage = openai_usage(used)
             if usage.input or usage.output:
                 kind = _LINE_NAMES.get(tool, tool)
-                lines.append(Line(kind, models.get(kind), usage))
+                lines.append(Line(kind, models.get(kind) or self.call.asked.tools.get(kind), usage))
         for item in map(mapping, sequence(response.get("output"))):
             lines += svg_lines(item.get("svg_usage"))
         if lines:

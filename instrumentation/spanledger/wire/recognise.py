@@ -38,6 +38,11 @@ _REQUEST: Final[dict[str, Any]] = {
 _PROMPTS: Final = ("messages", "input", "inputs", "prompt", "contents")
 _DEPLOYMENT: Final = re.compile(r"/openai/deployments/([^/]+)/")
 _GENERATES_IMAGES: Final = re.compile(r"stability\.|image|nova-canvas")
+_STORED: Final = re.compile(
+    r"/(?:sessions|threads|assistants|agents|conversations|files|vector_stores|cachedContents|batches"
+    r"|fine[_-]tuning|evals|containers|skills|environments|videos)(?:/|$)"
+)
+"""Things that a known provider keeps for its users. Some repeat usage that their calls have stated."""
 _FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
 
 
@@ -88,7 +93,9 @@ _BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "g
 def _by_body(request: Request, provider: str | None) -> Call | None:
     """A call at a path nobody listed: a body with a model and something to say to it."""
     body = request.body
-    if request.method != "POST" or body is None or b'"model"' not in body or body[:64].lstrip()[:1] != b"{":
+    if request.method != "POST" or body is None or body[:64].lstrip()[:1] != b"{" or b'"model"' not in body:
+        return None
+    if provider is not None and _STORED.search(request.path):
         return None
     root = mapping(skim(body, _REQUEST))
     asked = _asked(request, root)
@@ -110,13 +117,6 @@ def _platform(provider: str | None, path: str) -> str:
     if provider == "azure.ai.inference" and "/openai/" in path:
         return "azure.ai.openai"  # a Foundry resource serves both
     return provider or OTHER
-
-
-def _plausible(family: str, asked: Asked, body: dict[str, Any]) -> bool:
-    """Whether a request at an unknown host's common path may be a call."""
-    if family == "free":
-        return False
-    return asked.model is not None or not body
 
 
 def _invoked(model: str) -> str:

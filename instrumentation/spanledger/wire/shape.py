@@ -79,7 +79,7 @@ def family_of(root: dict[str, Any], *, certain: bool) -> type[Parser] | None:
         return CohereParser
     if "prompt_eval_count" in root or (isinstance(root.get("done"), bool) and "model" in root):
         return OllamaParser
-    if "input_tokens" in usage and "output_tokens" in usage:
+    if certain and "input_tokens" in usage and "output_tokens" in usage:
         return ResponsesParser
     # Voyage and other rerankers: the total alone, beside the vectors or scores.
     return ChatParser if "total_tokens" in usage else None
