@@ -204,6 +204,7 @@ class Delivery:
         """Give the first span of a batch some company, unless somebody waits for it."""
         self._lingering = True
         try:
+            _got(self._hurry, 0)  # left over from a flush that is done; a running one is in `_flushes`
             if not (self._flushes or self._stopping or self._queue.fills(BATCH_SPANS, BATCH_BYTES)):
                 _got(self._hurry, self._settings.linger)
         finally:

@@ -6,9 +6,12 @@ import atexit
 import os
 import sys
 import weakref
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from spanledger import health
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Participant(Protocol):
@@ -21,6 +24,7 @@ class Participant(Protocol):
         """A forked child begins: the parent owes what it had begun, and no other thread exists."""
 
 
+_before_leaving: list[Callable[[], None]] = []
 _participants: weakref.WeakSet[Participant] = weakref.WeakSet()
 _leaves_with_multiprocessing = False
 
@@ -28,6 +32,12 @@ _leaves_with_multiprocessing = False
 def join(participant: Participant) -> None:
     """Tell `participant` of exits and forks, as long as it lives."""
     _participants.add(participant)
+
+
+def before_leaving(finish: Callable[[], None]) -> None:
+    """Call `finish` when the process exits, before anybody leaves: it may still owe spans. Once is enough."""
+    if finish not in _before_leaving:
+        _before_leaving.append(finish)
 
 
 def leave_with_multiprocessing() -> None:
@@ -46,9 +56,9 @@ def leave_with_multiprocessing() -> None:
 
 
 def _leave() -> None:
-    for participant in list(_participants):
+    for step in (*_before_leaving, *[participant.leave for participant in list(_participants)]):
         try:
-            participant.leave()
+            step()
         except Exception as error:
             health.count("exit_disturbed", log=f"delivery at the exit failed: {type(error).__name__}")
 

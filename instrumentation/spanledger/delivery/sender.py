@@ -48,31 +48,42 @@ class Sender:
     def _deliver(self, batch: Sequence[EncodedSpan]) -> NotNow | None:
         answer = self._collector.export(join(batch))
         if isinstance(answer, Accepted):
-            self._queue.acknowledge(batch)
-            self.last_success = time.time()
-            self.last_error = None
+            self._accepted(batch)
             return None
         if isinstance(answer, NotNow):
             return self._kept(answer)
         if len(batch) == 1:
-            return self._refused(batch[0], answer)
+            return self._blame(batch[0])
         half = len(batch) // 2
         return self._deliver(batch[:half]) or self._deliver(batch[half:])
 
-    def _refused(self, span: EncodedSpan, answer: Refused) -> NotNow | None:
+    def _blame(self, span: EncodedSpan) -> NotNow | None:
+        """The span was refused alone: find out whether it is at fault, or the address."""
         without = self._collector.export(join(()))
         if isinstance(without, Refused):
-            return self._kept(NotNow(f"{answer.reason} to every request; check SPANLEDGER_ENDPOINT"))
+            return self._kept(NotNow(f"{without.reason} to every request; check SPANLEDGER_ENDPOINT"))
         if isinstance(without, NotNow):
             return self._kept(without)
+        # Once more: the collector may have come to its senses between the two.
+        again = self._collector.export(join((span,)))
+        if isinstance(again, NotNow):
+            return self._kept(again)
+        if isinstance(again, Accepted):
+            self._accepted((span,))
+            return None
         self._queue.set_aside(span)
-        self.last_error = f"a span was refused: {answer.reason}"
+        self.last_error = f"a span was refused: {again.reason}"
         health.count(
             "spans_refused",
-            log=f"the collector refuses a billing span for what it is ({answer.reason}); it is put aside, and"
+            log=f"the collector refuses a billing span for what it is ({again.reason}); it is put aside, and"
             " the call is missing from the ledger",
         )
         return None
+
+    def _accepted(self, batch: Sequence[EncodedSpan]) -> None:
+        self._queue.acknowledge(batch)
+        self.last_success = time.time()
+        self.last_error = None
 
     def _kept(self, answer: NotNow) -> NotNow:
         self.last_error = answer.reason
