@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "up": "up:up",
     "migrate": "migrate:migrate",
     "prices": "prices:app",
+    "clients": "clients:app",
+    "clients": "clients:app",
     "usage": "usage:usage",
     "doctor": "doctor:doctor",
 }

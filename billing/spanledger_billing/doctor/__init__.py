@@ -50,6 +50,7 @@ def examine(connect: Callable[[], Any], where: Places, *, patience: float) -> It
 
 def _settings(where: Places) -> tuple[Settings, list[Check]]:
     """As an app on this machine would have them."""
+    before = health.snapshot().get("bad_setting", 0)
     settings = resolve(
         endpoint=where.otlp_endpoint,
         token=None,
@@ -62,6 +63,6 @@ def _settings(where: Places) -> tuple[Settings, list[Check]]:
         http_spans=None,
         use_otel_exporter=None,
     )
-    bad = health.snapshot().get("bad_setting", 0)
+    bad = health.snapshot().get("bad_setting", 0) - before
     found = f"{bad} SPANLEDGER_* variables have a value that is not taken (see the warning above)"
     return settings, [Check("settings", "variables", State.PROBLEM, found, "set them right")] if bad else []
