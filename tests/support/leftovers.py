@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-_MARK = f"SPANLEDGER_TEST_RUN={os.getpid()}"
+_MARK = f"MARK_OF_TEST_RUN={os.getpid()}"
 
 
 def pytest_configure() -> None:
@@ -29,7 +29,7 @@ def _children() -> set[int]:
 
 
 def _left_running() -> dict[int, str]:
-    if os.environ.get("SPANLEDGER_TEST_RUN") != str(os.getpid()):
+    if os.environ.get("MARK_OF_TEST_RUN") != str(os.getpid()):
         return {}  # a pytest inside a test: the outer run looks after it
     found = {}
     children = _children()
