@@ -11,6 +11,9 @@ from spanledger_billing.errors import InvalidInputError
 BINARY: Final = "otelcol-spanledger"
 MEMORY_MIB: Final = 1024
 
+_PASSED_ON: Final = frozenset({"SPANLEDGER_QUEUE_BYTES", "SPANLEDGER_TEST_RUN"})
+"""How much may wait on disk is the operator's to say; the other is the mark of a test run."""
+
 
 def binary() -> Path:
     """`SPANLEDGER_COLLECTOR_BINARY`, else what `make collector` built, else what is on the PATH.
@@ -57,7 +60,7 @@ def environment(data: Path, ports: dict[str, int], password: str, tokens: Path |
         name: value
         for name, value in os.environ.items()
         # OTEL_* would configure the collector's own telemetry, with what was meant for the apps'.
-        if not name.startswith(("OTEL_", "SPANLEDGER_")) or name == "SPANLEDGER_TEST_RUN"
+        if not name.startswith(("OTEL_", "SPANLEDGER_")) or name in _PASSED_ON
     }
     ours = {
         "SPANLEDGER_OTLP_HOST": "127.0.0.1",

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import chdb
 
+from spanledger_billing.embedded.form import Table
 from spanledger_billing.embedded.statement import DataInsert
 
 DEFAULT_MAX_SECONDS: Final = 60
@@ -81,6 +82,7 @@ class Session:
     database: str = "default"
     settings: Settings = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
     reads_only: bool = False
 
 
@@ -151,17 +153,25 @@ class Engine:
         By way of a file and `FROM INFILE`: chDB's own streaming insert reports success when a materialized
         view on the table throws, and a text that holds SQL and data is cut at a `;` within the data.
         """
-        file = self._incoming / secrets.token_hex(8)
-        sql = f"{insert.head} FROM INFILE '{file}' {insert.settings} FORMAT {insert.format}"
         with self._lane(Lane.INSERTS), self._connection(session, Lane.INSERTS) as connection:
             # Rows that wait in memory to be written later would not survive what a 200 promises.
             _query(connection, "SET async_insert=0")
-            try:
-                file.write_bytes(rows)
-                result = _query(connection, sql, parameters=session.parameters)
-            finally:
-                file.unlink(missing_ok=True)
-        return _answer(result)
+            return _answer(self._insert(connection, insert, rows, session.parameters))
+
+    def _insert(
+        self,
+        connection: Any,
+        insert: DataInsert,
+        rows: memoryview | bytes,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Any:
+        file = self._incoming / secrets.token_hex(8)
+        sql = f"{insert.head} FROM INFILE '{file}' {insert.settings} FORMAT {insert.format}"
+        try:
+            file.write_bytes(rows)
+            return _query(connection, sql, parameters=parameters)
+        finally:
+            file.unlink(missing_ok=True)
 
     def run(self, sql: bytes, lane: Lane, output_format: str, session: Session) -> Answer:
         """Runs a statement to its end; the whole answer is in memory.
@@ -196,6 +206,11 @@ class Engine:
                 _query(connection, f"SET {name} = {_quoted(value)}")
             if session.database != "default":
                 _query(connection, f"USE {_backquoted(session.database)}")
+            for table in session.tables:
+                columns = f"{_backquoted(table.name)} ({table.columns})"
+                _query(connection, f"CREATE TEMPORARY TABLE {columns}")
+                insert = DataInsert(f"INSERT INTO {_backquoted(table.name)}", "", table.format, 0)
+                self._insert(connection, insert, table.rows)
             if session.reads_only:
                 # Last, since no setting changes after it. With 2 instead of 1 the table functions that read
                 # files and other servers would be in reach.

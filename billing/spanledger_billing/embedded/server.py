@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from spanledger_billing.embedded import body, handshake, statement
+from spanledger_billing.embedded import body, form, handshake, statement
 from spanledger_billing.embedded.body import BadRequestError
 from spanledger_billing.embedded.credentials import Gatekeeper, Identity
 from spanledger_billing.embedded.engine import Answer, Engine, EngineError, Kind, Lane, Session
@@ -54,6 +54,7 @@ _TRANSPORT: Final = frozenset(
         "wait_end_of_query",
     }
 )
+_PARAMETER: Final = "param_"
 # The promise of a 200 is the endpoint's, not the request's.
 _NOT_TO_CHOOSE: Final = frozenset({"async_insert", "wait_for_async_insert", "readonly"})
 
@@ -194,20 +195,24 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         content = body.read(self.rfile, self.headers)  # type: ignore[arg-type]
+        tables: tuple[form.Table, ...] = ()
+        if self.headers.get_content_type() == "multipart/form-data":
+            sent = form.read(self.headers, content, parameters)
+            parameters |= sent.fields
+            content, tables = b"", sent.tables
         query = parameters.get("query", "").encode("utf-8", "surrogateescape")
-        self._answer(parameters, identity, query, content)
+        self._answer(query, content, _session(parameters, tables, identity), parameters)
 
-    def _answer(self, parameters: dict[str, str], identity: Identity, query: bytes, content: bytes) -> None:
+    def _answer(self, query: bytes, content: bytes, session: Session, parameters: Mapping[str, str]) -> None:
         engine = self._endpoint.engine
         started = time.monotonic_ns()
         if parameters.get("compress") == "1" or parameters.get("decompress") == "1":
             raise RefusalError(
                 48, "ClickHouse's own compressed frames are not spoken here; set compress: none"
             )
-        if self.headers.get_content_type() == "multipart/form-data":
-            raise RefusalError(
-                48, "external data (multipart/form-data) is not supported by the embedded endpoint"
-            )
+        if session.tables and session.reads_only:
+            # Their columns are SQL that runs before the engine is read-only.
+            raise RefusalError(164, "A reader may not bring tables. (READONLY)")
         if query.strip() == handshake.SQL or content.strip() == handshake.SQL:
             block = handshake.answer(engine.version, engine.timezone)
             self._send(200, block, self._headers(parameters, "Native", None, started))
@@ -215,9 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
         # As ClickHouse does: the parameter's text, a line end, the body.
         sql = query + b"\n" + content if query else content
         kept = statement.read(sql)
-        session = _session(parameters, identity)
         asked = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
-        if kept.insert is not None and not identity.reads_only and self.command == "POST":
+        if kept.insert is not None and not session.reads_only and self.command == "POST":
             rows = memoryview(sql)[kept.insert.data_at :]
             answer = engine.insert(kept.insert, rows, session)
         else:
@@ -293,16 +297,19 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
 
-def _session(parameters: Mapping[str, str], identity: Identity) -> Session:
+def _session(parameters: Mapping[str, str], tables: tuple[form.Table, ...], identity: Identity) -> Session:
     settings = {
         name: value
         for name, value in parameters.items()
-        if name not in _TRANSPORT and name not in _NOT_TO_CHOOSE and not name.startswith("param_")
+        if name not in _TRANSPORT
+        and name not in _NOT_TO_CHOOSE
+        and not name.startswith(_PARAMETER)
+        and not form.is_description(name, tables)
     }
     bound = {
-        name.removeprefix("param_"): value for name, value in parameters.items() if name.startswith("param_")
+        name[len(_PARAMETER) :]: value for name, value in parameters.items() if name.startswith(_PARAMETER)
     }
-    return Session(parameters.get("database") or "default", settings, bound, identity.reads_only)
+    return Session(parameters.get("database") or "default", settings, bound, tables, identity.reads_only)
 
 
 def _header_safe(text: str) -> str:

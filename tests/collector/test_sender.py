@@ -1,0 +1,113 @@
+"""Who may send, and the stamp that says who did."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
+
+from spanledger import names
+from spanledger_billing.up import Stack
+from support import otlp
+from support.stack import StartStack, stored, wait_until_stored
+
+
+def _stamp(token: str) -> str:
+    return hashlib.sha256(f"Bearer {token}".encode()).hexdigest()
+
+
+def _a_span() -> ReadableSpan:
+    span = TracerProvider().get_tracer("spanledger").start_span("chat test")
+    span.end()
+    assert isinstance(span, ReadableSpan)
+    return span
+
+
+@pytest.fixture
+def guarded(start_stack: StartStack, tmp_path: Path) -> Stack:
+    """A pipeline whose senders must show one of two tokens."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("first-token\nsecond-token\n")
+    return start_stack(tokens_file=tokens)
+
+
+def test_without_tokens_every_local_app_may_send_and_nobody_has_a_stamp(stack: Stack) -> None:
+    body, ids = otlp.request(1, {names.CLIENT_ID: "acme", names.SENDER: "forged"})
+    assert otlp.post(stack.otlp_http_url, body) == 200
+    assert wait_until_stored(stack, ids)[ids[0]] == {names.CLIENT_ID: "acme"}
+
+
+def test_a_stamp_replaces_what_the_app_wrote_and_tells_the_tokens_apart(guarded: Stack) -> None:
+    for token in ("first-token", "second-token"):
+        body, ids = otlp.request(2, {names.SENDER: "forged"})
+        assert otlp.post(guarded.otlp_http_url, body, otlp.bearer(token)) == 200
+        assert wait_until_stored(guarded, ids) == {span_id: {names.SENDER: _stamp(token)} for span_id in ids}
+
+
+def test_who_shows_no_token_or_an_unknown_one_is_turned_away_and_stored_nowhere(guarded: Stack) -> None:
+    refused = []
+    for headers in (
+        {},
+        otlp.bearer("unknown"),
+        {"Authorization": "first-token"},
+        {"Authorization": "Bearer "},
+    ):
+        body, ids = otlp.request(1)
+        assert otlp.post(guarded.otlp_http_url, body, headers) == 401
+        refused += ids
+    body, ids = otlp.request(1)
+    assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("first-token")) == 200
+    wait_until_stored(guarded, ids)
+    assert stored(guarded, refused) == {}
+
+
+@pytest.mark.parametrize(
+    ("headers", "outcome"),
+    [((("authorization", "Bearer first-token"),), SpanExportResult.SUCCESS), ((), SpanExportResult.FAILURE)],
+)
+def test_tokens_hold_for_grpc_as_well(
+    guarded: Stack, headers: tuple[tuple[str, str], ...], outcome: SpanExportResult
+) -> None:
+    exporter = OTLPSpanExporter(guarded.otlp_grpc_url, insecure=True, headers=headers)
+    try:
+        assert exporter.export([_a_span()]) is outcome
+    finally:
+        exporter.shutdown()
+
+
+def test_no_table_and_no_log_holds_a_token(guarded: Stack) -> None:
+    body, ids = otlp.request(1)
+    assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("first-token")) == 200
+    assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("another-token")) == 401
+    wait_until_stored(guarded, ids)
+    files = [
+        file for name in ("clickhouse", "log") for file in (guarded.data / name).rglob("*") if file.is_file()
+    ]
+    assert {file.parent.name for file in files} > {"log"}
+    tokens = (b"first-token", b"another-token")
+    assert [file for file in files if any(token in file.read_bytes() for token in tokens)] == []
+
+
+def test_the_queue_is_closed_to_other_users_since_it_keeps_headers_until_they_are_delivered(
+    guarded: Stack,
+) -> None:
+    guarded.endpoint.stop()
+    body, ids = otlp.request(1)
+    assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("first-token")) == 200
+    queue = guarded.data / "queue"
+    (file,) = queue.iterdir()
+    assert bytes.fromhex(ids[0]) in file.read_bytes()
+    assert [path.stat().st_mode & 0o077 for path in (guarded.data, queue, file)] == [0, 0, 0]
+
+
+def test_without_tokens_the_queue_keeps_no_header(start_stack: StartStack) -> None:
+    stack = start_stack()
+    stack.endpoint.stop()
+    body, ids = otlp.request(1)
+    assert otlp.post(stack.otlp_http_url, body, otlp.bearer("not-asked-for")) == 200
+    (file,) = (stack.data / "queue").iterdir()
+    queued = file.read_bytes()
+    assert bytes.fromhex(ids[0]) in queued
+    assert b"not-asked-for" not in queued

@@ -1,0 +1,59 @@
+"""Fixtures that run the whole pipeline of embedded mode: the real collector, the real engine, the schema."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+
+from spanledger_billing import up
+from support.waiting import wait_for
+
+StartStack = Callable[..., up.Stack]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[up.Stack]:
+    """A pipeline for the whole run; whoever ends one of its processes takes `start_stack` instead."""
+    with up.start(tmp_path_factory.mktemp("stack")) as started:
+        yield started
+
+
+@pytest.fixture
+def start_stack(tmp_path: Path) -> Iterator[StartStack]:
+    """Starts pipelines of the test's own, which end with it. Without a folder named: one of the test's."""
+    with ExitStack() as running:
+
+        def start(folder: Path = tmp_path / "data", **options: Any) -> up.Stack:
+            return running.enter_context(up.start(folder, **options))
+
+        yield start
+
+
+def client_of(stack: up.Stack, **options: Any) -> Any:
+    """A clickhouse-connect client of the pipeline's ledger."""
+    return clickhouse_connect.get_client(
+        dsn=stack.clickhouse_url,
+        **{"username": stack.user, "password": stack.password, "database": "spanledger", **options},
+    )
+
+
+def stored(stack: up.Stack, span_ids: list[str]) -> dict[str, dict[str, str]]:
+    """Span id -> attributes, of those of the spans that are in the ledger's raw table."""
+    client = client_of(stack)
+    try:
+        rows = client.query(
+            "SELECT SpanId, SpanAttributes FROM otel_traces WHERE SpanId IN {ids:Array(String)}",
+            parameters={"ids": span_ids},
+        ).result_rows
+    finally:
+        client.close()
+    return dict(rows)
+
+
+def wait_until_stored(stack: up.Stack, span_ids: list[str]) -> dict[str, dict[str, str]]:
+    """The same once all of them are there."""
+    wait_for(lambda: stored(stack, span_ids).keys() == set(span_ids), f"{len(span_ids)} spans in the ledger")
+    return stored(stack, span_ids)
