@@ -56,13 +56,9 @@ def recognise(request: Request) -> Recognised | None:
     body = _body(request)
     asked = _asked(request, body, speech=route.operation == "speech")
     model = unquote(named["model"]) if named.get("model") else asked.model
-    if (
-        provider is None
-        and not route.distinct
-        and not route.fetch
-        and not _plausible(route.family, asked, body)
-    ):
-        return None
+    vague = route.family == "free" or (model is None and request.body is not None)
+    if vague and not (provider or route.distinct or route.fetch):
+        return None  # anybody may have such a path
     if model is None:
         deployment = _DEPLOYMENT.search(request.path)
         model = unquote(deployment[1]) if deployment else None
@@ -80,7 +76,7 @@ def recognise(request: Request) -> Recognised | None:
         request_model=text(model),
         asked=asked,
         known=provider is not None,
-        certain=provider is not None or route.distinct or asked.model is not None,
+        certain=provider is not None or route.distinct or (model is not None and not route.fetch),
         fetch=route.fetch,
         item=text(unquote(named["item"])) if named.get("item") else None,
     )
