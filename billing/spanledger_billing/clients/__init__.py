@@ -1,13 +1,23 @@
 """Whom the agency bills and on which terms: the file `clients.yaml`, checked, dated, and kept in the ledger.
 
-documents   YAML as text with line numbers; the reader decides what is a number
-kinds       what may stand at a place of the file; reads it, and describes it as JSON Schema
-layout      the file itself, made of kinds
-model       the terms as they hold, stretch by stretch: what everything else works with
-resolving   from what the file says to the model; dates, rates and plans checked against each other
-writing     from the model back to YAML
-days        local days and months as UTC instants
-tables      the model in the ledger, a version for each `apply`
-differences what changes from one version to the next
-applying    `clients apply`
+The file:
+
+- documents: YAML as text with line numbers; what is a number is decided where it is known.
+- kinds, shapes: what may stand at a place; reads it, and describes it as JSON Schema.
+- layout: the file itself, made of these.
+- resolving: from what the file says to the model; dates, rates and plans checked against each other.
+- reading, writing: the whole way, there and back.
+
+The model, and what follows from it:
+
+- model: the terms as they hold, stretch by stretch.
+- days: local days and months as stretches of UTC.
+- describing, differences: terms, and what changes in them, in words.
+
+The ledger:
+
+- tables: the model in tables, a version for each apply.
+- calendars: the days of all clients, years ahead.
+- reaching: which closed months a change reaches into.
+- applying: `spanledger clients apply`.
 """

@@ -8,22 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from spanledger_billing.clients.kinds import (
-    Choice,
-    ClientId,
-    Currency,
-    Day,
-    Field,
-    Flag,
-    Kind,
-    ListOf,
-    MapOf,
-    Number,
-    OrNone,
-    Record,
-    Text,
-    Zone,
-)
+from spanledger_billing.clients.kinds import Choice, ClientId, Currency, Day, Flag, Number, Text, Zone
+from spanledger_billing.clients.shapes import Field, ListOf, MapOf, OrNone, Record
 
 if TYPE_CHECKING:
     from spanledger_billing.clients.kinds import Schema
@@ -111,8 +97,8 @@ PLAN: Final = Record(
         "minimum": Field(MONEY, "what a month is charged at least; in the client's currency"),
         "overrides": Field(
             ListOf(_OVERRIDE),
-            "other markups for some usage, which then counts neither toward tiers nor the allowance. "
-            "The most specific wins: an exact model, then the longest beginning of one, then a unit, then a provider",
+            "other markups for some usage, which counts neither toward tiers nor the allowance then. "
+            "The most specific wins: an exact model, then the longest beginning of one, a unit, a provider",
         ),
     },
     rules=_PLAN_RULES,
@@ -238,6 +224,3 @@ def json_schema() -> Schema:
         "title": "spanledger: clients and terms",
         **FILE.schema(),
     }
-
-
-__all__ = ["DATED", "FILE", "PLAN", "TERMS", "UNITS", "Kind", "json_schema"]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from spanledger_billing.clients.documents import Problems
-    from spanledger_billing.clients.kinds import Found
+    from spanledger_billing.clients.shapes import Found
 
 
 def roster(file: Found, problems: Problems) -> Roster:

@@ -1,0 +1,67 @@
+"""Which closed months a change of terms reaches into.
+
+It does where a closed month would be charged otherwise now: other terms on one of its days, another rate on
+its last one, other boundaries. Names, addresses, budgets, tolerances and what statements show change nothing
+that is owed: a closed statement's bytes are stored and stay as they are.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from spanledger_billing.clients.days import days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spanledger_billing.clients.model import Client, Roster, Terms
+
+ClientMonth = tuple[str, str]
+"""A client's id and its month, YYYY-MM."""
+
+
+def closed_months(ledger: Any) -> frozenset[ClientMonth]:
+    """The months that are closed, of all clients; none before the ledger knows closing."""
+    if not ledger.query("EXISTS TABLE closes").first_row[0]:
+        return frozenset()
+    return frozenset(ledger.query("SELECT DISTINCT client_id, month FROM closes").result_rows)
+
+
+def reached(old: Roster, new: Roster, closed: Iterable[ClientMonth]) -> tuple[ClientMonth, ...]:
+    """Those of the closed months that the change reaches into."""
+    return tuple(
+        (client_id, month)
+        for client_id, month in sorted(closed)
+        if _owed_by(old, client_id, month) != _owed_by(new, client_id, month)
+    )
+
+
+def _owed_by(roster: Roster, client_id: str, month: str) -> Any:
+    """All that decides what a month owes, in a form that can be compared."""
+    client = roster.client(client_id)
+    if client is None:
+        return None
+    first = date.fromisoformat(f"{month}-01")
+    last = first.replace(day=monthrange(first.year, first.month)[1])
+    stretches: list[tuple[Any, list[date]]] = []
+    boundaries: list[datetime] = []
+    for day in days(client.zones, first, last):
+        boundaries += [day.starts_at, day.ends_at]
+        owed = _owed_under(client.terms_on(day.day))
+        if stretches and stretches[-1][0] == owed:
+            stretches[-1][1].append(day.day)
+        else:
+            stretches.append((owed, [day.day]))
+    return stretches, boundaries, _rate(roster, client, last)
+
+
+def _owed_under(terms: Terms | None) -> Any:
+    return None if terms is None else (terms.currency, terms.plan, terms.tax)
+
+
+def _rate(roster: Roster, client: Client, last: date) -> Any:
+    under = [terms for terms in client.terms if terms.from_day <= last]
+    rate = roster.rate_on(under[-1].currency, last) if under else None
+    return None if rate is None else rate.units_per_usd

@@ -1,0 +1,46 @@
+"""A ledger for tests of clients and terms: a database of its own behind the embedded endpoint."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from spanledger_billing import migrate, up
+from support.stack import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATABASE = "clients_and_terms"
+TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates", "client_days")
+
+
+@pytest.fixture(scope="session")
+def migrated(stack: up.Stack) -> Iterator[Any]:
+    """The ledger once for the whole run; use `ledger`, which is empty."""
+    with contextlib.closing(client_of(stack, database=None, autogenerate_session_id=False)) as client:
+        client.command(f"CREATE DATABASE {DATABASE}")
+        client.database = DATABASE
+        migrate.apply(client, timezone="UTC")
+        yield client
+
+
+@pytest.fixture
+def ledger(migrated: Any) -> Any:
+    """A ledger with its schema and no clients."""
+    for table in TABLES:
+        migrated.command(f"TRUNCATE TABLE {table}")
+    migrated.command("DROP TABLE IF EXISTS closes")
+    return migrated
+
+
+@pytest.fixture
+def reached_by_command_line(ledger: Any, stack: up.Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same ledger, where the command line finds it."""
+    monkeypatch.setenv("SPANLEDGER_CLICKHOUSE_URL", stack.clickhouse_url)
+    monkeypatch.setenv("SPANLEDGER_CLICKHOUSE_USER", stack.user)
+    monkeypatch.setenv("SPANLEDGER_CLICKHOUSE_PASSWORD", stack.password)
+    monkeypatch.setenv("SPANLEDGER_DATABASE", DATABASE)
+    return ledger
