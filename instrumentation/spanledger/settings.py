@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from spanledger import health
 
@@ -55,10 +55,15 @@ def resolve(
     """Arguments over variables over defaults. A bad value is logged and the default taken: never raises."""
     otel = _flag("SPANLEDGER_USE_OTEL_EXPORTER", use_otel_exporter, default=False)
     return Settings(
-        endpoint=_endpoint(endpoint or _text("SPANLEDGER_ENDPOINT") or (_otel("ENDPOINT") if otel else None)),
+        endpoint=endpoint
+        or _text("SPANLEDGER_ENDPOINT")
+        or (_otel("ENDPOINT") if otel else None)
+        or DEFAULT_ENDPOINT,
         token=token or _text("SPANLEDGER_TOKEN") or _from_file("SPANLEDGER_TOKEN_FILE"),
         headers=dict(headers) if headers is not None else _otel_headers() if otel else {},
-        certificate=certificate or _text("SPANLEDGER_CERTIFICATE") or (_otel("CERTIFICATE") if otel else None),
+        certificate=certificate
+        or _text("SPANLEDGER_CERTIFICATE")
+        or (_otel("CERTIFICATE") if otel else None),
         client_id=client_id or _text("SPANLEDGER_CLIENT"),
         service_name=service_name,
         trust_baggage=_flag("SPANLEDGER_TRUST_BAGGAGE", trust_baggage, default=False),
@@ -79,7 +84,10 @@ def _from_file(variable: str) -> str | None:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib is not needed for anything else
             return file.read().strip() or None
     except OSError as error:
-        health.count("bad_setting", log=f"{variable} names a file that cannot be read ({error.strerror}); no token is sent")
+        health.count(
+            "bad_setting",
+            log=f"{variable} names a file that cannot be read ({error.strerror}); no token is sent",
+        )
         return None
 
 
@@ -96,23 +104,6 @@ def _flag(variable: str, argument: bool | None, *, default: bool) -> bool:
         health.count("bad_setting", log=f"{variable} must be true or false; {default} is used")
         return default
     return False if word else default
-
-
-def _endpoint(url: str | None) -> str:
-    if url is None:
-        return DEFAULT_ENDPOINT
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        good = False
-    if not good:
-        health.count(
-            "bad_setting",
-            log=f"the endpoint must be a URL such as http://collector:4318; {DEFAULT_ENDPOINT} is used",
-        )
-        return DEFAULT_ENDPOINT
-    return url
 
 
 def _otel(name: str) -> str | None:

@@ -1,11 +1,11 @@
 """For the tests of apps that use spanledger: see what would be billed, without a collector.
 
-    from spanledger.testing import recorded_calls
+from spanledger.testing import recorded_calls
 
-    def test_the_bot_bills_its_client():
-        with recorded_calls() as calls:
-            answer_question("acme", "…")
-        assert [call.attributes["client_id"] for call in calls] == ["acme"]
+def test_the_bot_bills_its_client():
+with recorded_calls() as calls:
+answer_question("acme", "…")
+assert [call.attributes["client_id"] for call in calls] == ["acme"]
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def recorded_calls(*, ask_for_usage: bool = True) -> Iterator[list[ReadableSpan]
     """Meter this process without any exporter, and yield the list of finished spans, in order.
 
     Needs no `instrument()`; where there was one, its spans go to the list meanwhile and nowhere else.
-    A call stands in the list as soon as its answer is read or closed; an answer that was merely dropped
-    is in it at the latest when the block ends. Blocks nest: the innermost one records.
+    A call stands in the list as soon as its answer is read or closed. An answer that was merely dropped
+    comes when the garbage collector has found it. Blocks nest: the innermost one records.
 
     Args:
         ask_for_usage: as in `spanledger.instrument`.
+
     """
     global _depth  # noqa: PLW0603 - hooks stay until the outermost block ends
     calls: list[ReadableSpan] = []

@@ -28,6 +28,7 @@ class Case:
     id: str
     provider: str
     operation: str
+    api: str
     request: dict[str, Any]
     response: dict[str, Any]
     expected: dict[str, Any]
@@ -61,6 +62,7 @@ def cases(*, kinds: Iterable[str] | None = None, without: Iterable[str] = ()) ->
                 id=name,
                 provider=vector["provider"],
                 operation=vector["operation"],
+                api=vector["api"],
                 request=exchange["request"],
                 response=exchange["response"],
                 expected=exchange["expected"],

@@ -61,7 +61,7 @@ class AiohttpHooks:
         return response
 
 
-class _OurWrapper(wrapt.FunctionWrapper):  # type: ignore[misc]
+class _OurWrapper(wrapt.FunctionWrapper[..., Any]):
     """Tells our wrapper from anyone else's."""
 
 
@@ -86,7 +86,7 @@ def _begin(meter: Meter, session: Any, args: tuple[Any, ...], kwargs: dict[str, 
         )
         port = url.port
     except Exception:
-        health.count("begin_failed", log="a request could not be looked at; if it is an LLM call, it is not metered")
+        metering.begin_failed()
         return None
     return meter.begin(seen, port)
 
@@ -98,7 +98,7 @@ def _watch(response: Any, call: Call, *, decoded: bool) -> None:
         response.content = WatchedContent(response.content, call)
         for method in ("close", "release"):
             setattr(response, method, _then_finish(getattr(response, method), call))
-        reaper.watch()
+        reaper.watch(call)
     except Exception:
         health.count("watch_failed", log="an answer could not be watched; its call is recorded without usage")
         call.finish(ended=False)
@@ -114,7 +114,7 @@ def _then_finish(method: Callable[[], Any], call: Call) -> Callable[[], Any]:
     return finishing
 
 
-class WatchedContent(wrapt.ObjectProxy):  # type: ignore[misc]
+class WatchedContent(wrapt.ObjectProxy[Any]):
     """A `StreamReader` whose bytes are shown to the call as the app takes them."""
 
     def __init__(self, content: Any, call: Call) -> None:

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from spanledger import health
+from spanledger.capture import reaper
 from spanledger.capture.spans import CallFacts, emit
 from spanledger.wire import content_decoder
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 METERED_HEADER = "spanledger-metered"
 """Answer header of a hop that already metered the call, with that hop's name as value."""
 
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid", "x-goog-request-id")
+_REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+    "x-goog-request-id",
+)
 _NAME_AT_MOST = 128
 
 _NEVER_SENT = frozenset(
@@ -105,6 +112,7 @@ class Call:
         """The body is over: read to its end, closed before, or broken off by `error`."""
         if self.finished or not self._finished.acquire(blocking=False):
             return
+        reaper.finished(self)
         facts = self._facts
         facts.ended_ns = time.time_ns()
         readings: list[Reading] = []
@@ -143,12 +151,16 @@ class Call:
             try:
                 emit(self._tracer, self._facts, reading)
             except Exception:
-                health.count("span_failed", log="the span of a call could not be made; the call is not metered")
+                health.count(
+                    "span_failed", log="the span of a call could not be made; the call is not metered"
+                )
 
     def _broken(self, what: str) -> None:
         self._reader = None
         self._facts.metering_error = what
-        health.count(f"{what}_failed", log="an LLM answer could not be read; its call is recorded without usage")
+        health.count(
+            f"{what}_failed", log="an LLM answer could not be read; its call is recorded without usage"
+        )
 
 
 def _error_type(error: BaseException | None) -> str | None:

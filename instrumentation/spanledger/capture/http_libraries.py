@@ -94,7 +94,9 @@ class LibraryHooks:
         request, args, kwargs = _take_request(args, kwargs)
         begun = None if meter is None or request is None else self._begin(meter, request)
         if meter is None or begun is None:
-            return await (wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs))
+            return await (
+                wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs)
+            )
         call = begun.call
         copy = self._amended(request, begun)
         try:
@@ -137,7 +139,7 @@ class LibraryHooks:
             )
             port = url.port
         except Exception:
-            health.count("begin_failed", log="a request could not be looked at; if it is an LLM call, it is not metered")
+            metering.begin_failed()
             return None
         return meter.begin(seen, port)
 
@@ -189,13 +191,15 @@ class LibraryHooks:
             else:
                 call.answered(response.status_code, headers, decoded=False)
                 response.stream = tee(response.stream, call)
-            reaper.watch()
+            reaper.watch(call)
         except Exception:
-            health.count("watch_failed", log="an answer could not be watched; its call is recorded without usage")
+            health.count(
+                "watch_failed", log="an answer could not be watched; its call is recorded without usage"
+            )
             call.finish(ended=False)
 
 
-class _OurWrapper(wrapt.FunctionWrapper):  # type: ignore[misc]
+class _OurWrapper(wrapt.FunctionWrapper[..., Any]):
     """Tells our wrapper from anyone else's."""
 
 
@@ -203,7 +207,9 @@ def _names_our_field(body: bytes) -> bool:
     return b"stream_options" in body or b"include_usage" in body
 
 
-def _take_request(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+def _take_request(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     if args:
         return args[0], args[1:], kwargs
     rest = dict(kwargs)

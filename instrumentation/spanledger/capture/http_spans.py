@@ -54,8 +54,9 @@ def disable() -> None:
 
 def keep_queries_out(module: ModuleType) -> None:
     """Make that library drop the query of an LLM call's URL from its spans. Called when it is imported."""
-    if hasattr(module, "redact_url") and not isinstance(module.redact_url, wrapt.FunctionWrapper):
-        module.redact_url = wrapt.FunctionWrapper(module.redact_url, _without_query)
+    shown = getattr(module, "redact_url", None)
+    if shown is not None and not isinstance(shown, wrapt.FunctionWrapper):
+        setattr(module, "redact_url", wrapt.FunctionWrapper(shown, _without_query))  # noqa: B010 - no attribute mypy knows
 
 
 def _without_query(wrapped: Callable[[str], str], _instance: Any, args: Any, kwargs: Any) -> str:

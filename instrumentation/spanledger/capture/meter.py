@@ -39,7 +39,7 @@ class Begun(NamedTuple):
     call: Call
     body: bytes | None
     """The amended body, where usage had to be asked for."""
-    inside: tuple[Token[Context] | None, Token[str | None]]
+    inside: tuple[Token[Context], Token[str | None]]
 
 
 class Meter:
@@ -77,9 +77,9 @@ class Meter:
             call = Call(self._tracer, recognised, facts)
             # Baggage is for the app's own services. What an instrumentation below us injects into
             # headers would carry it to the provider.
-            inside = (baggage.baggage_free(parent), _outer.set(last_segment))
+            inside = (otel_context.attach(baggage.baggage_free(parent)), _outer.set(last_segment))
         except Exception:
-            health.count("begin_failed", log="a request could not be looked at; if it is an LLM call, it is not metered")
+            begin_failed()
             return None
         return Begun(call, body, inside)
 
@@ -88,8 +88,16 @@ class Meter:
         self._refused_by.add(host)
         health.count(
             "include_usage_refused",
-            log="a provider refused stream_options.include_usage; its streams go out unchanged and carry no usage",
+            log="a provider refused stream_options.include_usage; its streams stay as they are, without usage",
         )
+
+
+def begin_failed() -> None:
+    """A hook could not make out what a request is."""
+    health.count(
+        "begin_failed",
+        log="a request could not be looked at; if it is an LLM call, it is not metered",
+    )
 
 
 def leave(begun: Begun) -> None:
@@ -97,7 +105,7 @@ def leave(begun: Begun) -> None:
     token, outer = begun.inside
     try:
         _outer.reset(outer)
-        baggage.restore(token)
+        otel_context.detach(token)
     except Exception:
         health.count("context_failed", log="the context around a call could not be restored")
 
@@ -122,6 +130,6 @@ def active() -> Meter | None:
 
 def activate(meter: Meter | None) -> Meter | None:
     """Put a meter (or none) in force; returns the one before."""
-    global _active  # noqa: PLW0603 - one reference, swapped whole
+    global _active
     before, _active = _active, meter
     return before

@@ -1,7 +1,8 @@
-"""Where calls go whose answer was dropped without being closed.
+"""Calls whose answer nobody reads to its end, nor closes.
 
-The garbage collector may find them anywhere, even inside our own locks. Its finaliser therefore only
-puts the call into a `queue.SimpleQueue`, whose `put` is reentrant; a thread finishes them.
+The garbage collector may find a dropped answer anywhere, even inside our own locks. Its finaliser
+therefore only puts the call into a `queue.SimpleQueue`, whose `put` is reentrant; a thread finishes it.
+What is still open when the process ends is never collected: `finish_open` records it as it stands.
 """
 
 from __future__ import annotations
@@ -19,13 +20,33 @@ _start = threading.Lock()
 _pid_of_thread = 0
 
 
+_open: set[Call] = set()
+"""Calls whose answer is being watched. `add` and `discard` of a set are atomic."""
+
+
+def watch(call: Call) -> None:
+    """Keep an eye on a call until it is finished."""
+    _open.add(call)
+    _ensure_thread()
+
+
+def finished(call: Call) -> None:
+    """The call needs no watching any more."""
+    _open.discard(call)
+
+
+def finish_open() -> None:
+    """Finish every call still open: the process ends."""
+    for call in list(_open):
+        call.finish(ended=False)
+
+
 def drop(call: Call) -> None:
     """Hand over a call that nobody will finish. Safe in a finaliser."""
     _dropped.put(call)
 
 
-def watch() -> None:
-    """Make sure that the thread runs; after a fork the child gets its own."""
+def _ensure_thread() -> None:
     global _pid_of_thread  # noqa: PLW0603 - one thread a process
     if _pid_of_thread == os.getpid():
         return
@@ -54,9 +75,11 @@ def _run() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _start, _dropped  # noqa: PLW0603 - fresh ones: another thread may have held them
+    # Fresh ones: another thread may have held them, and the parent's calls are the parent's.
+    global _start, _dropped, _open  # noqa: PLW0603
     _start = threading.Lock()
     _dropped = queue.SimpleQueue()
+    _open = set()
 
 
 if hasattr(os, "register_at_fork"):

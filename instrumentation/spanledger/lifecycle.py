@@ -13,7 +13,7 @@ from spanledger.capture.http_spans import disable as disable_http_spans
 from spanledger.capture.http_spans import enable as enable_http_spans
 from spanledger.capture.meter import Meter, activate
 from spanledger.capture.tracing import billing_tracer
-from spanledger.delivery import Delivery, DeliverySettings
+from spanledger.delivery import Delivery, DeliverySettings, process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +61,9 @@ def instrument(
             TracerProvider and never bill.
         use_otel_exporter: take endpoint, headers and certificate from `OTEL_EXPORTER_OTLP_*` where ours are
             not set (`SPANLEDGER_USE_OTEL_EXPORTER`).
+
     """
-    global _delivery, _settings  # noqa: PLW0603 - one metering a process
+    global _delivery, _settings
     try:
         wanted = settings.resolve(
             endpoint=endpoint,
@@ -81,38 +82,34 @@ def instrument(
                 hooks.install()
                 return
             before = _delivery
-            delivery = Delivery(
-                DeliverySettings(
-                    endpoint=wanted.endpoint,
-                    headers=wanted.headers,
-                    token=wanted.token,
-                    certificate=wanted.certificate,
-                )
-            )
+            delivery = Delivery(_delivery_settings(wanted))
             tracer = billing_tracer(delivery.submit, service_name=wanted.service_name)
             context.set_default(_default_of(wanted))
-            baggage.set_trusted(wanted.trust_baggage)
+            baggage.trust_baggage(wanted.trust_baggage)
             activate(Meter(tracer, ask_for_usage=wanted.ask_for_usage))
             hooks.install()
             _delivery, _settings = delivery, wanted
+            process.before_leaving(_record_what_is_open)
             if wanted.http_spans:
                 enable_http_spans()
             if before is not None:
                 before.shutdown()
     except Exception as error:
-        health.count("instrument_failed", log=f"instrument() failed; LLM calls are not metered: {type(error).__name__}")
+        health.count(
+            "instrument_failed", log=f"instrument() failed; LLM calls are not metered: {type(error).__name__}"
+        )
 
 
 def uninstrument() -> None:
     """Stop metering and take the hooks out. Spans that wait are sent first, within the exit's bound."""
-    global _delivery, _settings  # noqa: PLW0603
+    global _delivery, _settings
     try:
         with _lock:
             activate(None)
             hooks.remove()
             disable_http_spans()
             context.set_default(None)
-            baggage.set_trusted(False)
+            baggage.trust_baggage(False)
             delivery, _delivery, _settings = _delivery, None, None
         if delivery is not None:
             reaper.drain()
@@ -129,6 +126,7 @@ def flush(timeout: float = 30.0) -> bool:
 
     Returns:
         Whether the collector has acknowledged every span so far.
+
     """
     try:
         delivery = _delivery
@@ -141,8 +139,28 @@ def flush(timeout: float = 30.0) -> bool:
         return False
 
 
+def _delivery_settings(wanted: settings.Settings) -> DeliverySettings:
+    try:
+        return DeliverySettings(
+            endpoint=wanted.endpoint,
+            headers=wanted.headers,
+            token=wanted.token,
+            certificate=wanted.certificate,
+        )
+    except ValueError as error:
+        # Calls are metered all the same, and wait: what was meant cannot be guessed, but nothing is lost
+        # before the next start with a good one.
+        health.count("bad_setting", log=f"{error}. Until then {settings.DEFAULT_ENDPOINT} is used")
+        return DeliverySettings(endpoint=settings.DEFAULT_ENDPOINT)
+
+
 def _default_of(wanted: settings.Settings) -> Attribution | None:
     return None if wanted.client_id is None else Attribution.checked(wanted.client_id)
+
+
+def _record_what_is_open() -> None:
+    reaper.finish_open()
+    reaper.drain()
 
 
 def _after_fork_in_child() -> None:
