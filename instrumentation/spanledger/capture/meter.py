@@ -88,7 +88,7 @@ class Meter:
         self._refused_by.add(host)
         health.count(
             "include_usage_refused",
-            log="a provider refused stream_options.include_usage; its streams stay as they are, without usage",
+            log="a provider refused stream_options.include_usage; its streams go without usage",
         )
 
 
