@@ -13,6 +13,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from spanledger import health
+
 if TYPE_CHECKING:
     from spanledger.wire.reading import Request
 
@@ -47,7 +49,7 @@ def amended_body(request: Request) -> bytes | None:
         return None
     try:
         root = json.loads(request.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(root, dict) or root.get("stream") is not True:
         return None
@@ -104,22 +106,31 @@ class UsageEventFilter:
         """What of this chunk, and of what was held, the app may see now."""
         if self._hidden:
             return data
-        out = bytearray()
         self._held += data
-        while True:
-            end = _EVENT_END.search(self._held)
-            if end is None:
-                break
+        out = bytearray()
+        try:
+            self._pass_on(out)
+        except Exception:
+            # Better an event too many than a stream that stops: all that is held passes, and all to come.
+            health.count("filter_failed", log="a stream could not be filtered; the event we caused passes")
+            self._hidden = True
+            out += self._held
+            self._held.clear()
+        return bytes(out)
+
+    def _pass_on(self, out: bytearray) -> None:
+        """Move from what is held to `out` what may be seen."""
+        while (end := _EVENT_END.search(self._held)) is not None:
             event = bytes(self._held[: end.end()])
+            hide = not self._passing and _only_usage(event)
             del self._held[: end.end()]
-            if self._passing or not _only_usage(event):
-                out += event
-                self._passing = False
-            else:
+            self._passing = False
+            if hide:
                 self._hidden = True
                 out += self._held
                 self._held.clear()
-                return bytes(out)
+                return
+            out += event
         if self._passing or self._cannot_be_it():
             # A lone CR or LF at the very end may be half of the event's end: it stays, so that the
             # end is seen, and follows with the next chunk.
@@ -129,7 +140,6 @@ class UsageEventFilter:
                 self._passing = True
                 out += self._held[:upto]
                 del self._held[:upto]
-        return bytes(out)
 
     def flush(self) -> bytes:
         """What is still held when the stream ends."""
@@ -156,6 +166,6 @@ def _only_usage(event: bytes) -> bool:
     )
     try:
         root = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(root, dict) and root.get("choices") == [] and isinstance(root.get("usage"), dict)

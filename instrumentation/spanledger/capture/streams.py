@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spanledger import health
 from spanledger.capture import reaper
 
 if TYPE_CHECKING:
@@ -40,7 +41,14 @@ class Tee:
 
     def _seen(self, chunk: bytes) -> bytes:
         if self._decoder is not None:
-            chunk = self._decoder.feed(chunk)
+            try:
+                chunk = self._decoder.feed(chunk)
+            except Exception:
+                # Not in its coding: the app's own decoding would fail on it too. It gets what came.
+                health.count(
+                    "decode_failed", log="an answer is not in the coding it names; it passes as it came"
+                )
+                self._decoder = None
         self._call.feed(chunk)
         return chunk if self._filter is None else self._filter.push(chunk)
 

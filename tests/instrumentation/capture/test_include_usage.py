@@ -115,3 +115,11 @@ def test_text_passes_before_its_event_is_complete():
 
 def test_a_usage_event_without_a_final_blank_line_is_hidden_at_the_end():
     assert run(TEXT + b"\n\n" + USAGE, []) == TEXT + b"\n\n"
+
+
+def test_a_filter_that_fails_lets_everything_pass(monkeypatch):
+    def fail(event):
+        raise MemoryError
+
+    monkeypatch.setattr("spanledger.capture.include_usage._only_usage", fail)
+    assert run(TEXT + b"\n\n" + USAGE + b"\n\n" + DONE, [5, 90]) == TEXT + b"\n\n" + USAGE + b"\n\n" + DONE
