@@ -25,6 +25,9 @@ _RESPONSE: dict[str, Any] = {
     "tools": [{"type": KEEP, "model": KEEP}],
     "output": [{"type": KEEP, "svg_usage": KEEP}],
 }
+_LAST = frozenset(
+    ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+)
 _LINE_NAMES = {"image_gen": "image_generation"}
 """Tools that `tool_usage` abbreviates, as the request names them."""
 
@@ -46,7 +49,7 @@ class ResponsesParser(BackgroundParser):
         response = mapping(root.get("response"))
         if response and kind.startswith("response."):
             self._take(response)
-            self.complete = self.complete or self.over
+            self.complete = self.complete or kind in _LAST
         elif kind == "error":
             self.fail(root.get("error") or {"code": root.get("code")})
         elif kind.startswith("response."):
