@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -165,7 +166,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     # The SDKs' own: google-genai inherits from aiohttp's session.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    if not options.unmetered:
+    if options.unmetered:
+        os.environ["DEMO_UNMETERED"] = "1"  # for the processes that it starts
+    else:
         spanledger.instrument(service_name="demo-agency")
     clients = [client for client in CLIENTS if options.only in (None, client.client_id)]
     json.dump(run(options.providers, options.rounds, clients), sys.stdout)

@@ -1,7 +1,7 @@
 """Another process of the agency: look at a response until it is done. Nobody says whom it is for.
 
 `python -m spanledger_billing.demo.watch_response RESPONSE_ID`, with the key in `DEMO_API_KEY` and the
-providers' address in `DEMO_PROVIDERS_URL`.
+providers' address in `DEMO_PROVIDERS_URL`; `DEMO_UNMETERED` leaves metering off.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import spanledger
 
 
 def main() -> None:
-    spanledger.instrument(service_name="response-watcher")
+    if "DEMO_UNMETERED" not in os.environ:
+        spanledger.instrument(service_name="response-watcher")
     client = openai.OpenAI(
         api_key=os.environ["DEMO_API_KEY"],
         base_url="http://api.openai.com/v1",
