@@ -104,7 +104,7 @@ def test_a_negative_zero_is_the_same_bytes_as_zero():
     assert str(Money(Decimal("-0.00"), "EUR")) == "0.00 EUR"
 
 
-@given(st.lists(st.decimals(-(10**26), 10**26, places=2), max_size=30))
+@given(st.lists(st.decimals(-(10**24), 10**24, places=2), max_size=30))
 def test_a_sum_of_money_is_exact(amounts):
     cents = sum(int(amount.scaleb(2)) for amount in amounts)
     total = Money.total((Money(amount, "EUR") for amount in amounts), "EUR")
