@@ -12,14 +12,17 @@ decoding any:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+
+from spanledger.delivery.span_message import delimited, encode_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
 
 _FIELD_1: Final = b"\x0a"
 _FIELD_2: Final = b"\x12"
@@ -51,8 +54,8 @@ class EncodedSpan:
 
 
 def encode(span: ReadableSpan) -> EncodedSpan:
-    """Encode a finished span. May raise where its ids or times are none."""
-    return EncodedSpan(_group_of(span), _field(_FIELD_2, _message(span)))
+    """Encode a finished span. Raises where it is not one."""
+    return EncodedSpan(_group_of(span), _field(_FIELD_2, encode_span(span)))
 
 
 def join(spans: Iterable[EncodedSpan]) -> bytes:
@@ -67,55 +70,10 @@ def join(spans: Iterable[EncodedSpan]) -> bytes:
 
 
 def _field(tag: bytes, content: bytes) -> bytes:
-    length = len(content)
-    size = bytearray()
-    while length > 0x7F:
-        size.append(length & 0x7F | 0x80)
-        length >>= 7
-    size.append(length)
-    return b"".join((tag, size, content))
+    return tag + delimited(content)
 
 
-_NO_RESOURCE: Final = Resource.get_empty()
-
-
-def _message(span: ReadableSpan) -> bytes:
-    # The resource is encoded with the group, not again with every span.
-    alone = ReadableSpan(
-        name=_encodable(span.name),
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=_NO_RESOURCE,
-        attributes=_encodable_attributes(span.attributes or {}),
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
-        end_time=span.end_time,
-    )
-    encoded: bytes = encode_spans([alone]).resource_spans[0].scope_spans[0].spans[0].SerializeToString()
-    return encoded
-
-
-def _encodable_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The encoder drops an attribute it cannot encode, and with it the reason why a call is odd."""
-    odd = {key: _encodable(value) for key, value in attributes.items() if _encodable(value) is not value}
-    return {**attributes, **odd} if odd else attributes
-
-
-def _encodable(value: Any) -> Any:
-    if isinstance(value, str):
-        if value.isascii():
-            return value
-        # A lone surrogate is no text to protobuf.
-        replaced = value.encode("utf-8", "replace").decode("utf-8")
-        return value if replaced == value else replaced
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)  # as text the ledger refuses it with a reason
-    return value
-
-
+_NO_SPAN: Final = SpanContext(0, 0, is_remote=False)
 _groups: dict[tuple[int, int], tuple[object, object, Group]] = {}
 
 
@@ -124,7 +82,8 @@ def _group_of(span: ReadableSpan) -> Group:
     known = _groups.get((id(resource), id(scope)))
     if known is not None and known[0] is resource and known[1] is scope:
         return known[2]
-    encoded = encode_spans([span]).resource_spans[0]
+    bare = ReadableSpan("", context=_NO_SPAN, resource=resource, instrumentation_scope=scope)
+    encoded = encode_spans([bare]).resource_spans[0]
     scope_spans = encoded.scope_spans[0]
     group = Group(
         _field(_FIELD_1, encoded.resource.SerializeToString()) + _text_field(encoded.schema_url),

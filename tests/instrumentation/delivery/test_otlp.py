@@ -4,11 +4,14 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
@@ -36,7 +39,6 @@ def span(
             "instrumentation_scope": scope,
             "kind": SpanKind.CLIENT,
             "attributes": {"text": "ü", "count": 3, "share": 0.5, "yes": True, "list": ("a", "b")},
-            "links": [Link(CONTEXT, {"l": 1})],
             "status": Status(StatusCode.ERROR, "broken"),
             "start_time": 1_700_000_000_000_000_001,
             "end_time": 1_700_000_000_000_000_002,
@@ -55,8 +57,35 @@ def test_joined_spans_of_one_resource_and_scope_stand_together_in_order():
     assert len(joined(*spans).resource_spans) == 1
 
 
-def test_every_field_of_a_span_is_encoded_as_the_exporter_encodes_it():
-    assert joined(span("call")) == encode_spans([span("call")])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"parent": None},
+        {"parent": SpanContext(1, 2, is_remote=False)},
+        {"context": SpanContext(2**128 - 1, 2**64 - 1, is_remote=False)},
+        {"kind": SpanKind.INTERNAL, "status": Status()},
+        {"status": Status(StatusCode.OK)},
+        {"name": "", "attributes": {}},
+        {"name": "日本 🚀", "start_time": 0, "end_time": 2**64 - 1},
+        {"attributes": BoundedAttributes(1, {"a": 1, "b": 2})},
+        {"links": [Link(CONTEXT, {"l": 1})]},
+        {"events": [Event("e", {"a": 1}, 5)]},
+    ],
+)
+def test_every_field_of_a_span_is_encoded_as_the_exporter_encodes_it(changes: dict[str, Any]):
+    changed = span(**{"name": "call"} | changes)
+    assert joined(changed) == encode_spans([changed])
+
+
+VALUES = st.one_of(
+    st.text(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.binary()
+)
+
+
+@given(st.dictionaries(st.text(), VALUES | st.lists(VALUES).map(tuple), max_size=8))
+def test_attributes_of_every_kind_are_encoded_as_the_exporter_encodes_them(attributes: dict[str, Any]):
+    assert joined(span("call", attributes=attributes)) == encode_spans([span("call", attributes=attributes)])
 
 
 def test_spans_of_several_resources_and_scopes_are_grouped_and_keep_their_order_within():
