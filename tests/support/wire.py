@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -78,6 +80,17 @@ def stream(url: str, asked: Any, *events: Any, done: bool = False, **options: An
     options.setdefault("headers", EVENT_STREAM)
     (reading,) = read(request("POST", url, asked), sse(*events, done=done), **options)
     return reading
+
+
+def frame(payload: bytes, **headers: str) -> bytes:
+    """A frame as AWS encodes it, `:event-type` and so on as keywords."""
+    head = b""
+    for name, value in headers.items():
+        key = (":" + name.replace("_", "-")).encode()
+        head += bytes([len(key)]) + key + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+    prelude = struct.pack(">II", 16 + len(head) + len(payload), len(head))
+    data = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
+    return data + struct.pack(">I", zlib.crc32(data))
 
 
 def seen(readings: list[Reading]) -> list[Seen]:

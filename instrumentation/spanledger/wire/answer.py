@@ -17,6 +17,7 @@ from spanledger.wire.openai_chat import ChatParser
 from spanledger.wire.openai_responses import ResponsesParser
 from spanledger.wire.shape import ShapeParser
 from spanledger.wire.skim import Document, Skimmer, skim
+from spanledger.wire.watsonx import WatsonxParser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,11 +43,15 @@ FAMILIES: Final[dict[str, type[Parser]]] = {
     "batch_file": BatchFileParser,
     "batch_object": BatchObjectParser,
     "free": FreeParser,
+    "watsonx": WatsonxParser,
     "shape": ShapeParser,
 }
 
 
 _GOOGLE: Final = frozenset(("candidates", "usageMetadata", "promptFeedback", "error"))
+
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Framing(Protocol):
@@ -105,14 +110,16 @@ class AnswerReader:
             self._choose()
 
     def _choose(self) -> None:
-        start = self._start.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if _BOM.startswith(self._start):
+            return
+        start = self._start.removeprefix(_BOM).lstrip()
         if self._type == "application/vnd.amazon.eventstream":
             framing: _Framing = AwsEventStream(self._frame)
             start = self._start
         elif self._type.startswith(("audio/", "image/", "video/")):
             framing = _Nothing()
         elif not start:
-            self._start = self._start[:3] if len(self._start) > 64 else self._start
+            self._start = b" "
             return
         else:
             framing = self._by_first_byte(start)

@@ -52,7 +52,7 @@ class _Items(Parser):
         # Without any id two looks at the item cannot be told from two items: it is not billed unseen.
         reading.billing_key = f"{reading.provider}:{key}" if key else None
         reading.billable = "once_per_response_id" if key else "unknown"
-        reading.operation = self.call.operation
+        reading.operation = "batch_result"
         reading.service_tier = _TIER
         reading.stream = None
         self._items.append(reading)

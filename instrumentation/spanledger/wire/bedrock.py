@@ -121,6 +121,9 @@ class InvokeParser(AnthropicParser):
         super().whole(root)
         self._family(root)
 
+    def bare(self, *, ended: bool) -> None:
+        self.complete = ended
+
     def frame(self, payload: bytes) -> None:
         """A frame of a stream: the family's own event in base64."""
         packed = mapping(skim(payload, {"bytes": KEEP})).get("bytes")

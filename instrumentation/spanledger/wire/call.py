@@ -56,6 +56,7 @@ class Call:
             operation=self.operation,
             request_model=self.request_model,
             usage=Usage(),
+            stream=self.asked.stream,
             service_tier_requested=self.asked.service_tier,
         )
 

@@ -32,6 +32,7 @@ _HOSTS: Final = (
     (r"api\.fireworks\.ai", "fireworks"),
     (r"api\.moonshot\.(?:ai|cn)", "moonshot_ai"),
     (r"ollama\.com", "ollama"),
+    (r"[a-z0-9-]+\.ml\.cloud\.ibm\.com", "ibm.watsonx.ai"),
 )
 _PATTERN: Final = re.compile("|".join(f"({host})" for host, _ in _HOSTS))
 _AMAZON: Final = re.compile(r".+\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")

@@ -9,7 +9,7 @@ from spanledger.wire.openai_responses import svg_lines
 from spanledger.wire.openai_usage import openai_usage
 from spanledger.wire.parser import Parser, stated
 from spanledger.wire.skim import COUNT, HAS, KEEP
-from spanledger.wire.values import count, mapping, text
+from spanledger.wire.values import count, mapping, sequence, text
 
 if TYPE_CHECKING:
     from spanledger.wire.reading import Reading
@@ -57,7 +57,7 @@ class MediaParser(Parser):
             self.complete = True
 
     def bare(self, *, ended: bool) -> None:
-        super().bare(ended=ended)
+        self.complete = ended
         content = self.headers.get("content-type", "")
         self.shaped = content.startswith(("audio/", "image/", "text/plain", "application/octet-stream"))
         if (self.reading.request_model or "").startswith("tts-1"):
@@ -135,7 +135,7 @@ class ConversationParser(Parser):
         if raw:
             self.shaped = True
             reading.usage = openai_usage(raw, provider=self.call.provider)
-        for output in [root, *map(mapping, root.get("outputs") or ())]:
+        for output in [root, *map(mapping, sequence(root.get("outputs")))]:
             reading.response_model = reading.response_model or text(output.get("model"))
 
 

@@ -61,12 +61,13 @@ class ChatParser(Parser):
         reasons = [text(mapping(choice).get("finish_reason")) for choice in choices]
         if any(reasons):
             reading.finish_reasons = tuple(reason for reason in reasons if reason)
-        if usage:
-            reading.usage = openai_usage(
-                usage,
-                provider=self.call.provider,
-                generates=self.reading.operation not in NO_GENERATION,
-            )
+        used = openai_usage(
+            usage,
+            provider=self.call.provider,
+            generates=reading.operation not in NO_GENERATION,
+        )
+        if stated(used):
+            reading.usage = used
         tier = text(root.get("service_tier")) or text(usage.get("service_tier"))
         reading.service_tier = tier or reading.service_tier
         if root.get("error") is not None:

@@ -25,9 +25,7 @@ _RESPONSE: dict[str, Any] = {
     "tools": [{"type": KEEP, "model": KEEP}],
     "output": [{"type": KEEP, "svg_usage": KEEP}],
 }
-_LAST = frozenset(
-    ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
-)
+_LAST = frozenset(("response.completed", "response.incomplete", "response.failed", "response.cancelled"))
 _LINE_NAMES = {"image_gen": "image_generation"}
 """Tools that `tool_usage` abbreviates, as the request names them."""
 

@@ -77,8 +77,7 @@ class Parser:
         self.complete = True
 
     def bare(self, *, ended: bool) -> None:
-        """The answer was no JSON at all: audio, plain text, nothing."""
-        self.complete = ended
+        """The answer was no JSON at all: audio, plain text, nothing. Only some families answer so."""
 
     def names(self, root: dict[str, Any], *, model: str = "model", key: str = "id") -> None:
         """Take id and model from wherever they first stand. Azure's first event has them empty."""
@@ -100,7 +99,7 @@ class Parser:
         elif not self.complete:
             reading.billable = "unknown"
         reading.complete = self.complete
-        reading.stream = self.streamed
+        reading.stream = self.call.asked.stream if self.streamed is None else self.streamed
         self.settle(reading)
         return [reading]
 

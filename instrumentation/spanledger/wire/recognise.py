@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _REQUEST: Final[dict[str, Any]] = {
     "model": KEEP,
-    "agent": KEEP,
+    "model_id": KEEP,  # watsonx
+    "agent": KEEP,  # Google's interactions
     "stream": KEEP,
     "background": KEEP,
     "service_tier": KEEP,
@@ -158,7 +159,7 @@ def _asked(request: Request, body: dict[str, Any], *, speech: bool = False) -> A
         characters = len(spoken) if isinstance(spoken, str) else None
     stream, background = body.get("stream"), body.get("background")
     return Asked(
-        model=text(body.get("model")) or text(body.get("agent")),
+        model=text(body.get("model")) or text(body.get("model_id")) or text(body.get("agent")),
         stream=stream if isinstance(stream, bool) else None,
         background=background if isinstance(background, bool) else None,
         service_tier=text(body.get("service_tier")) or text(body.get("serviceTier")),

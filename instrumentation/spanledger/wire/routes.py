@@ -42,6 +42,12 @@ _ID: Final = r"(?P<item>[^/:]+)"
 _MODEL: Final = r"(?P<model>[^/:]+)"
 
 ROUTES: Final = (
+    # watsonx, whose path ends like OpenAI's
+    _route("POST", r"/ml/v1/text/chat(?:_stream)?", "openai_chat", "chat", only=("ibm.watsonx.ai",)),
+    _route(
+        "POST", r"/ml/v1/text/generation(?:_stream)?", "watsonx", "text_completion", only=("ibm.watsonx.ai",)
+    ),
+    _route("POST", r"/ml/v1/text/embeddings", "watsonx", "embeddings", only=("ibm.watsonx.ai",)),
     # OpenAI, and those who speak it
     _route("POST", r"/chat/completions", "openai_chat", "chat", distinct=True),
     _route("POST", r"/agents/completions", "openai_chat", "chat"),
@@ -116,16 +122,22 @@ ROUTES: Final = (
     _route("POST", r"/api/generate", "ollama", "text_completion"),
     _route("POST", r"/api/embed(?:dings)?", "ollama", "embeddings"),
 )
-_ENDS: Final = re.compile(
-    r"completions$|embeddings$|/responses(?:/|$)|/decisions$|/images/|/audio/|/moderations$|/batches/|/files/"
-    r"|/messages(?:/|$)|awPredict$|Content$|Contents$|Tokens$|:predict$|/interactions|/model/|/ocr$"
-    r"|/conversations|/v[12]/|/rerank$|/api/"
-)
+_NAMED: Final = re.compile(r"\(\?P<\w+>")
+
+
+def _any_of(method: str) -> re.Pattern[str]:
+    """All routes of a method in one pattern: what every request of the app is tried against."""
+    ends = [_NAMED.sub("(?:", route.path.pattern[1:-1]) for route in ROUTES if route.method == method]
+    return re.compile(f"/(?:{'|'.join(ends)})$")
+
+
+_ANY: Final = {method: _any_of(method) for method in {route.method for route in ROUTES}}
 
 
 def route_of(method: str, path: str, provider: str | None) -> tuple[Route, re.Match[str]] | None:
     """The route of a request, and the match with the model or item that its path names."""
-    if _ENDS.search(path) is None:
+    routes = _ANY.get(method)
+    if routes is None or routes.search(path) is None:
         return None
     for route in ROUTES:
         if route.method == method and (not route.providers or provider in route.providers):

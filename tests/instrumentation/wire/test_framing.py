@@ -1,8 +1,6 @@
 """Events come out the same however the bytes are split."""
 
 import json
-import struct
-import zlib
 from itertools import pairwise
 
 from hypothesis import given
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 
 from spanledger.wire import framing
 from spanledger.wire.framing import AwsEventStream, JsonLines, ServerSentEvents
+from support.wire import frame
 
 CUTS = st.lists(st.integers(0, 10**6), max_size=16)
 PAYLOAD = st.text(
@@ -68,17 +67,6 @@ def test_a_field_that_only_begins_like_data_is_none():
 def test_lines_of_json_come_out_whole_blank_ones_left_out(lines, newline, cuts):
     data = (newline * 2).join(json.dumps(line) for line in lines).encode()
     assert events_of(JsonLines, data, cuts) == [(b"", json.dumps(line).encode()) for line in lines]
-
-
-def frame(payload: bytes, **headers: str) -> bytes:
-    """A frame as AWS encodes it, `:event-type` and so on as keywords."""
-    head = b""
-    for name, value in headers.items():
-        key = (":" + name.replace("_", "-")).encode()
-        head += bytes([len(key)]) + key + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-    prelude = struct.pack(">II", 16 + len(head) + len(payload), len(head))
-    data = prelude + struct.pack(">I", zlib.crc32(prelude)) + head + payload
-    return data + struct.pack(">I", zlib.crc32(data))
 
 
 @given(st.lists(st.tuples(st.sampled_from(["chunk", "metadata"]), st.binary(max_size=60)), max_size=5), CUTS)
