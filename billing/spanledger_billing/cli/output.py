@@ -11,16 +11,20 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 MISSING = "-"
 """Stands where a figure is not known: never a zero."""
+
+
+_GAP: Final = 2
 
 
 class Format(StrEnum):
@@ -63,9 +67,11 @@ def name(text: str) -> Text:
 
 def table(names: Sequence[str], numbers: Sequence[str]) -> Table:
     """A table whose names fold and whose numbers do not."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    # Two blanks between columns: the box's own and one after each cell.
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for header in names:
-        made.add_column(header, overflow="fold", min_width=10 if header == "day" else 8)
+        # A day is of one width, and folded it is no day.
+        made.add_column(header, overflow="fold", no_wrap=header == "day", min_width=6)
     for header in numbers:
         made.add_column(header, justify="right", no_wrap=True)
     return made
@@ -73,8 +79,15 @@ def table(names: Sequence[str], numbers: Sequence[str]) -> Table:
 
 def print_table(made: Table, console: Console) -> None:
     """On a terminal too narrow for the numbers, lines run over: a figure is never cut."""
-    wanted = Measurement.get(console, console.options.update(max_width=10_000), made)
-    console.print(made, width=max(wanted.minimum, min(console.width, wanted.maximum)), crop=False)
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), made).maximum
+    needed = sum(_least(column) + _GAP for column in made.columns) - _GAP
+    console.print(made, width=max(needed, min(console.width, wanted)), crop=False)
+
+
+def _least(column: Column) -> int:
+    if not column.no_wrap:
+        return column.min_width or 1
+    return max(cell_len(str(cell)) for cell in (column.header, *column.cells))
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -76,7 +76,7 @@ def print_table(found: Usage, console: Console) -> None:
     else:
         _print_calls(found, console)
     total = found.total
-    console.print("\n".join([f"{found.month}: {total.calls:,} calls", *_left_out(total)]))
+    console.print("\n".join(["", f"{found.month}: {total.calls:,} calls", *_left_out(total)]))
 
 
 _LEFT_OUT: Final[dict[str, Callable[[Measures], int]]] = {

@@ -4,34 +4,65 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from typer.testing import CliRunner
 
-from spanledger_billing import cli, ledger
+from spanledger_billing import cli, ledger, up
 from spanledger_billing.doctor.collector import Metrics
 from spanledger_billing.doctor.report import Check, State, address, exit_code
+from spanledger_billing.prices.sync import sync
 from support.spans import deliver, span
 
+Checks = dict[tuple[str, str], dict[str, str]]
 
-def examined(*arguments: str, **variables: str | None) -> tuple[int, dict[tuple[str, str], dict[str, str]]]:
+
+def examined(*arguments: str, **variables: str | None) -> tuple[int, Checks]:
     answer = CliRunner().invoke(cli.app, ["doctor", "--format", "json", *arguments], env=variables)
     found = json.loads(answer.stdout)
     assert found["exit_code"] == answer.exit_code
     return answer.exit_code, {(check["component"], check["check"]): check for check in found["checks"]}
 
 
-@pytest.fixture
-def running(start_stack, monkeypatch):
-    """A pipeline of the test's own with a price list; the command line finds it by its data folder."""
-    stack = start_stack()
-    monkeypatch.setenv("SPANLEDGER_DATA", str(stack.data))
-    assert CliRunner().invoke(cli.app, ["prices", "sync"]).exit_code == 0
-    return stack
+@dataclass
+class Story:
+    """A pipeline that is well, then without its collector, then without its ledger; examined each time."""
+
+    well: tuple[int, Checks]
+    calls: list[tuple[object, ...]]
+    without_collector: tuple[int, Checks]
+    without_ledger: tuple[int, Checks]
+    printed: list[str]
+    secrets: list[str]
 
 
-def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(running):
-    code, checks = examined()
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with up.start(tmp_path_factory.mktemp("doctor")) as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPANLEDGER_DATA", str(stack.data))
+        patch.setenv("SPANLEDGER_TOKEN", "a-secret-token")
+        with ledger.connect() as connection:
+            sync(connection)
+            well = examined()
+            calls = connection.query(
+                "SELECT operation, billable, bills, cost_usd, reasons FROM calls"
+            ).result_rows
+        stack.collector.kill9()
+        without_collector = examined("--patience", "1")
+        stack.collector.restart()
+        stack.endpoint.kill9()
+        without_ledger = examined("--patience", "1")
+        printed = [
+            CliRunner().invoke(cli.app, ["doctor", "--patience", "0", *format_]).output
+            for format_ in ([], ["--format", "json"])
+        ]
+        secrets = ["a-secret-token", (stack.data / "password").read_text().strip()]
+        yield Story(well, calls, without_collector, without_ledger, printed, secrets)
+
+
+def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(story):
+    code, checks = story.well
 
     assert {key: check["found"] for key, check in checks.items() if check["state"] != "ok"} == {}
     assert code == 0
@@ -55,18 +86,12 @@ def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(running):
     }
 
 
-def test_the_probe_reaches_the_ledger_and_counts_toward_nothing(running):
-    examined()
-
-    with ledger.connect() as connection:
-        calls = "SELECT operation, billable, bills, cost_usd, reasons FROM calls"
-        assert connection.query(calls).result_rows == [("probe", "no", False, None, [])]
+def test_the_probe_reaches_the_ledger_and_counts_toward_nothing(story):
+    assert story.calls == [("probe", "no", False, None, [])]
 
 
-def test_a_dead_collector_is_unreachable_with_the_next_step_and_ends_with_3(running):
-    running.collector.kill9()
-
-    code, checks = examined("--patience", "1")
+def test_a_dead_collector_is_unreachable_with_the_next_step_and_ends_with_3(story):
+    code, checks = story.without_collector
 
     assert code == 3
     assert checks["collector", "reachable"]["state"] == "unreachable"
@@ -75,10 +100,8 @@ def test_a_dead_collector_is_unreachable_with_the_next_step_and_ends_with_3(runn
     assert checks["ledger", "reachable"]["state"] == "ok"
 
 
-def test_a_dead_ledger_leaves_the_collector_examined_and_ends_with_3(running):
-    running.endpoint.kill9()
-
-    code, checks = examined("--patience", "1")
+def test_a_dead_ledger_leaves_the_collector_examined_and_ends_with_3(story):
+    code, checks = story.without_ledger
 
     assert code == 3
     assert checks["ledger", "reachable"]["state"] == "unreachable"
@@ -87,21 +110,34 @@ def test_a_dead_ledger_leaves_the_collector_examined_and_ends_with_3(running):
     assert checks["pipeline", "probe"]["state"] == "not checked"
 
 
-def test_calls_that_are_not_whole_are_each_counted_with_a_next_step_and_end_with_1(running):
-    with ledger.connect() as connection:
-        twice = [span(response_model="gpt-99-nova", request_model="gpt-99-nova"), span(client_id="")]
-        deliver(connection, twice)
-        deliver(connection, [span({"input": "many"}), span(usage_complete="false"), twice[0]])
+def test_nothing_that_doctor_prints_holds_a_secret(story):
+    texts = [
+        *story.printed,
+        json.dumps([check for _, checks in (story.well, story.without_ledger) for check in checks.values()]),
+    ]
 
-    code, checks = examined()
+    assert all("collector" in text for text in texts)
+    assert [secret for secret in story.secrets if any(secret in text for text in texts)] == []
+
+
+def test_calls_that_are_not_whole_are_each_counted_with_a_next_step_and_end_with_1(stack, monkeypatch):
+    monkeypatch.setenv("SPANLEDGER_DATA", str(stack.data))
+    monkeypatch.setenv("SPANLEDGER_DATABASE", "doctor_not_whole")
+    assert CliRunner().invoke(cli.app, ["migrate"]).exit_code == 0
+    with ledger.connect() as connection:
+        sync(connection)
+        first = [span(response_model="gpt-99-nova", request_model="gpt-99-nova"), span(client_id="")]
+        deliver(connection, first)
+        deliver(connection, [span({"input": "many"}), span(usage_complete="false"), first[0]])
+
+    code, checks = examined("--patience", "0")
 
     counted = {
         view: checks["calls", view]["found"].partition(" calls")[0]
-        for view in ("unpriced", "unattributed", "incomplete")
+        for view in ("unparsed", "unpriced", "unattributed", "incomplete")
     }
-    assert counted == {"unpriced": "2", "unattributed": "1", "incomplete": "1"}
-    assert checks["calls", "unparsed"]["state"] == "problem"
-    assert checks["calls", "duplicates"]["found"].startswith("1 of 6 arrivals were repeats")
+    assert counted == {"unparsed": "1", "unpriced": "1", "unattributed": "1", "incomplete": "2"}
+    assert checks["calls", "duplicates"]["found"].startswith("1 of 5 arrivals were repeats; 4 calls")
     assert all(check["next_step"] for check in checks.values() if check["state"] == "problem")
     assert code == 1
 
@@ -136,19 +172,6 @@ def test_a_probe_that_does_not_come_through_is_a_problem(stack, monkeypatch):
 
     assert code == 1
     assert checks["pipeline", "probe"]["state"] == "problem"
-
-
-def test_nothing_that_doctor_prints_holds_a_secret(running, monkeypatch):
-    monkeypatch.setenv("SPANLEDGER_TOKEN", "secret-token")
-    password = (running.data / "password").read_text().strip()
-    running.endpoint.kill9()
-
-    printed = [
-        CliRunner().invoke(cli.app, ["doctor", "--format", name, "--patience", "0"]).output
-        for name in ("table", "json")
-    ]
-
-    assert [secret for secret in ("secret-token", password) if any(secret in text for text in printed)] == []
 
 
 class Unwilling(http.server.BaseHTTPRequestHandler):
