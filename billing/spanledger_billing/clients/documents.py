@@ -46,6 +46,12 @@ class Entries:
 
 Node = Scalar | Items | Entries
 
+_TAGS: Final = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value")
+)
+"""What YAML itself takes plain text for; it stays text here. A tag of another kind was written on purpose."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -67,12 +73,11 @@ class Problem:
 class Problems:
     """All problems of a file, so that the operator sees every one of them at once."""
 
-    found: list[Problem] = field(default_factory=list)
+    found: dict[Problem, None] = field(default_factory=dict)
 
     def add(self, line: int, found: str, allowed: str = "", next_step: str = "") -> None:
-        problem = Problem(line, found, allowed, next_step)
-        if problem not in self.found:  # an alias shows the same line again
-            self.found.append(problem)
+        # Once each: an alias, or a default of several stretches, shows the same place again.
+        self.found.setdefault(Problem(line, found, allowed, next_step))
 
     def error(self, file: str) -> InvalidInputError:
         """All of them as one error, by line."""
@@ -123,18 +128,23 @@ def parse(content: bytes, problems: Problems) -> Node | None:
     if root is None:
         problems.add(1, "the file is empty", "agency and clients", "begin with schema/clients.example.yaml")
         return None
-    return _Conversion(problems).node(root)
+    conversion = _Conversion(problems)
+    node = conversion.node(root)
+    # What was left out would be missed by whoever reads on.
+    return None if conversion.left_out else node
 
 
 @dataclass(slots=True)
 class _Conversion:
     problems: Problems
     nodes: int = 0
+    left_out: bool = False
 
     def node(self, node: yaml.Node, depth: int = 0) -> Node | None:
         line = node.start_mark.line + 1
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+            self.left_out = True
             self.problems.add(
                 line,
                 "the file repeats or nests too much",
@@ -142,7 +152,8 @@ class _Conversion:
                 "write aliases out",
             )
             return None
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _TAGS:
+            self.left_out = True
             self.problems.add(line, f"the tag {node.tag[:40]!r}", "no tags", "remove the tag")
             return None
         if isinstance(node, yaml.ScalarNode):

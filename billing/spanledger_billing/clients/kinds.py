@@ -43,10 +43,10 @@ class Kind(Protocol):
 def _scalar(key: str, node: Node, problems: Problems, allowed: str) -> str | None:
     if not isinstance(node, Scalar):
         found = "a list" if isinstance(node, Items) else "a mapping"
-        problems.add(node.line, f"{key} is {found}", allowed, f"write one value after {key}:")
+        problems.add(node.line, f"{key} is {found}", allowed, f"give {key} one value")
         return None
     if not node.text and not node.quoted:
-        problems.add(node.line, f"{key} is empty", allowed, f"write a value after {key}:, or remove the line")
+        problems.add(node.line, f"{key} is empty", allowed, f"give {key} a value, or remove the line")
         return None
     return node.text
 
@@ -59,11 +59,12 @@ class Text:
     lines: bool = False
     """Whether it may have more than one line."""
     pattern: str = ""
-    example: str = ""
+    says: str = ""
+    """What is allowed, in words, where there is a pattern."""
 
     def allowed(self) -> str:
         if self.pattern:
-            return f"text such as {self.example}"
+            return self.says
         return f"1 to {self.longest} characters{'' if self.lines else ' on one line'}, none of them invisible"
 
     def read(self, key: str, node: Node, problems: Problems) -> str | None:
@@ -110,7 +111,7 @@ class ClientId:
         if unfit:
             problems.add(
                 node.line,
-                f"{key} holds {unfit}: two ids could look the same",
+                f"{key} holds {unfit}, which nobody sees",
                 allowed,
                 "remove that character, here and in the app",
             )
@@ -243,7 +244,7 @@ class Choice:
             node.line,
             f"{key} is {shown(text)}",
             allowed,
-            f"write {near[0]}, if that is meant" if near else f"write one of these words after {key}:",
+            f"write {near[0]}, if that is meant" if near else "write one of these words",
         )
         return None
 

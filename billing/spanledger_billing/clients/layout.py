@@ -24,13 +24,16 @@ PERCENT_DECIMALS: Final = 4
 RATE_DECIMALS: Final = 10
 
 MONEY: Final = Number(Decimal(0), MAX_MONEY, MONEY_DECIMALS)
+BUDGET: Final = Number(Decimal("0.01"), MAX_MONEY, MONEY_DECIMALS)
 MARKUP: Final = Number(Decimal(0), MAX_PERCENT, PERCENT_DECIMALS)
 SHARE: Final = Number(Decimal(0), Decimal(100), PERCENT_DECIMALS)
 THRESHOLD: Final = Number(Decimal(1), MAX_PERCENT, PERCENT_DECIMALS)
-EMAIL: Final = Text(254, pattern=r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,189}", example="billing@example.com")
-COLOUR: Final = Text(7, pattern=r"#[0-9a-fA-F]{6}", example='"#1f4e79"')
+EMAIL: Final = Text(
+    254, pattern=r"[^@\s<>,;:\"]{1,64}@[^@\s<>,;:\"]{1,189}", says="an address such as billing@example.com"
+)
+COLOUR: Final = Text(7, pattern=r"#[0-9a-fA-F]{6}", says='a colour such as "#1f4e79", in quotes')
 NAME: Final = Text(200)
-ADDRESS: Final = ListOf(Text(200), most=10)
+ADDRESS: Final = ListOf(Text(200), "a line of address", most=10)
 
 UNITS: Final = (
     *("input", "output", "reasoning", "citation"),
@@ -52,15 +55,19 @@ _TIER: Final = Record(
 _OVERRIDE: Final = Record(
     {
         "provider": Field(
-            Text(60, pattern=r"[a-z0-9][a-z0-9._-]*", example="openai or gcp.vertex_ai"),
+            Text(60, pattern=r"[a-z0-9][a-z0-9._-]*", says="a provider such as openai or gcp.vertex_ai"),
             "as the ledger names it",
         ),
         "model": Field(
-            Text(200, pattern=r"[^\s*]+\*?", example="gpt-5-mini or claude-*"),
+            Text(
+                200,
+                pattern=r"[^\s*]+\*?",
+                says="a model such as gpt-5-mini, or the beginning of one such as claude-*",
+            ),
             "the model that answered, or what its name begins with and a star",
         ),
         "unit": Field(
-            Text(60, pattern=rf"{'|'.join(UNITS)}|tool:\S+", example=f"{', '.join(UNITS)} or tool:<name>"),
+            Text(60, pattern=rf"{'|'.join(UNITS)}|tool:\S+", says=f"{', '.join(UNITS)} or tool:<name>"),
             "a billable unit",
         ),
         "markup_percent": Field(MARKUP, "percent on top of the cost of this usage", required=True),
@@ -83,7 +90,7 @@ PLAN: Final = Record(
     {
         "markup_percent": Field(MARKUP, "usage at its cost and this percentage"),
         "tiers": Field(
-            ListOf(_TIER, fewest=1, most=20),
+            ListOf(_TIER, "a tier", fewest=1, most=20),
             "usage at its cost and a percentage by the month's cost, each part of the cost by its own tier; "
             "the first begins at 0",
         ),
@@ -96,7 +103,7 @@ PLAN: Final = Record(
         "fixed_fee": Field(MONEY, "a monthly fee beside usage; in the client's currency"),
         "minimum": Field(MONEY, "what a month is charged at least; in the client's currency"),
         "overrides": Field(
-            ListOf(_OVERRIDE),
+            ListOf(_OVERRIDE, "an override"),
             "other markups for some usage, which counts neither toward tiers nor the allowance then. "
             "The most specific wins: an exact model, then the longest beginning of one, a unit, a provider",
         ),
@@ -113,10 +120,11 @@ _TAX: Final = Record(
 
 _BUDGET: Final = Record(
     {
-        "amount": Field(MONEY, "for a month; in the client's currency, or in USD on cost", required=True),
+        "amount": Field(BUDGET, "for a month; in the client's currency, or in USD on cost", required=True),
         "basis": Field(Choice(("charge", "cost")), "what is measured against it; charge unless said"),
         "alert_at_percent": Field(
-            ListOf(THRESHOLD, fewest=1, most=20), "shares of it that are alerted at; 80 and 100 unless said"
+            ListOf(THRESHOLD, "alert_at_percent", fewest=1, most=20, ascending=True),
+            "shares of it that are alerted at; 80 and 100 unless said",
         ),
     }
 )
@@ -165,7 +173,7 @@ _CLIENT: Final = Record(
         "currency": Field(DATED["currency"].kind, DATED["currency"].text, required=True),
         **{key: one for key, one in DATED.items() if key not in {"timezone", "currency"}},
         "terms": Field(
-            ListOf(TERMS, fewest=1, most=200),
+            ListOf(TERMS, "a stretch of terms", fewest=1, most=200),
             "stretches of terms; each says what changes on its first day, all else stays as it was",
             required=True,
         ),
@@ -209,10 +217,10 @@ FILE: Final[Record] = Record(
     {
         "agency": Field(_AGENCY, "who bills", required=True),
         "exchange_rates": Field(
-            ListOf(_RATE, most=10_000),
+            ListOf(_RATE, "an exchange rate", most=10_000),
             "dated rates; a statement takes the one in force on its month's last day",
         ),
-        "clients": Field(ListOf(_CLIENT, most=10_000), "whom the agency bills", required=True),
+        "clients": Field(ListOf(_CLIENT, "a client", most=10_000), "whom the agency bills", required=True),
     }
 )
 

@@ -31,6 +31,7 @@ from spanledger_billing.clients.model import (
     Terms,
     Tier,
 )
+from spanledger_billing.clients.shapes import check_ascending
 from spanledger_billing.money import EXPONENTS
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _check_rates(
         if not any(rate.currency == terms.currency and rate.from_day <= month_ends for rate in rates):
             problems.add(
                 found.line_of("from"),
-                f"{terms.currency} has no exchange rate for {month_ends:%Y-%m}, its first month here",
+                f"{month_ends:%Y-%m} is charged in {terms.currency}, which has no exchange rate then",
                 f"a rate of {terms.currency} from {month_ends} or earlier",
                 "add it under exchange_rates",
             )
@@ -231,7 +232,7 @@ class _Stretches:
         for key in stale:
             self.problems.add(
                 found.line_of("currency"),
-                f"currency changes to {found.get('currency')}, but the {key} keeps its {current['currency']}",
+                f"currency changes to {found.get('currency')}, and the {key} stays in {current['currency']}",
                 f"a {key} in the new currency in the same terms",
                 f"add {key}",
             )
@@ -265,7 +266,7 @@ class _Stretches:
             currency=current["currency"],
             plan=current["plan"],
             tax=None if tax is None or tax.broken else Tax(tax.get("name"), tax.get("percent")),
-            budget=None if budget is None or budget.broken else _budget(budget, self.problems),
+            budget=None if budget is None or budget.broken else _budget(budget),
         )
         rest = {key: current[key] for key in ("hide_cost", "incomplete_tolerance_percent") if key in current}
         return replace(terms, **rest)
@@ -281,19 +282,9 @@ def _budget_amounts(current: dict[str, Any]) -> bool:
     return budget is not None and budget.get("basis") != Basis.COST
 
 
-def _budget(found: Found, problems: Problems) -> Budget:
+def _budget(found: Found) -> Budget:
     made = Budget(found.get("amount"), Basis(found.get("basis", Basis.CHARGE)))
-    if "alert_at_percent" not in found:
-        return made
-    thresholds: tuple[Decimal, ...] = found.get("alert_at_percent")
-    _check_ascending(found.line_of("alert_at_percent"), "alert_at_percent", thresholds, problems)
-    return replace(made, thresholds_percent=thresholds)
-
-
-def _check_ascending(line: int, key: str, numbers: tuple[Decimal, ...], problems: Problems) -> None:
-    if any(after <= before for before, after in pairwise(numbers)):
-        written = ", ".join(f"{number:f}" for number in numbers)
-        problems.add(line, f"{key} goes {written}", "each one larger than the one before", "sort them")
+    return replace(made, thresholds_percent=found.get("alert_at_percent", made.thresholds_percent))
 
 
 def _plan(found: Found, problems: Problems) -> Plan | None:
@@ -351,7 +342,7 @@ def _check_companions(found: Found, problems: Problems, *, flat: bool, allowance
                 refuse(
                     key,
                     "beside a flat_fee that includes all usage",
-                    f"remove it, or add an allowance to {key}",
+                    "remove it, or give the fee an allowance",
                 )
 
 
@@ -368,7 +359,7 @@ def _tiers(found: Found, problems: Problems) -> tuple[Tier, ...]:
             "add the tier for the cost below it",
         )
     starts = tuple(tier.from_cost_usd for tier in tiers)
-    _check_ascending(found.line_of("tiers"), "from_cost_usd", starts, problems)
+    check_ascending(found.line_of("tiers"), "from_cost_usd", starts, problems)
     return tiers
 
 

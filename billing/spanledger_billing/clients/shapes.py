@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from spanledger.attribution import shown
@@ -12,6 +13,7 @@ from spanledger_billing.clients.documents import Entries, Items, Node, Problems,
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from spanledger_billing.clients.kinds import Kind, Schema
 
@@ -21,8 +23,12 @@ class ListOf:
     """A list, each item of one kind."""
 
     kind: Kind
+    item: str
+    """What one of them is called."""
     fewest: int = 0
     most: int = 100
+    ascending: bool = False
+    """Whether each must be larger than the one before."""
 
     def read(self, key: str, node: Node, problems: Problems) -> tuple[Any, ...] | None:
         allowed = f"a list of {self.fewest} to {self.most}"
@@ -32,12 +38,21 @@ class ListOf:
         if not self.fewest <= len(node.items) <= self.most:
             problems.add(node.line, f"{key} has {len(node.items)} items", allowed, f"correct {key}")
             return None
-        found = [self.kind.read(f"an item of {key}", item, problems) for item in node.items]
-        return tuple(item for item in found if item is not None)
+        read = [self.kind.read(self.item, item, problems) for item in node.items]
+        found = tuple(item for item in read if item is not None)
+        if self.ascending:
+            check_ascending(node.line, key, found, problems)
+        return found
 
     def schema(self) -> Schema:
         fewest = {"minItems": self.fewest} if self.fewest else {}
         return {"type": "array", "items": self.kind.schema(), **fewest, "maxItems": self.most}
+
+
+def check_ascending(line: int, key: str, numbers: tuple[Decimal, ...], problems: Problems) -> None:
+    if any(after <= before for before, after in pairwise(numbers)):
+        written = ", ".join(f"{number:f}" for number in numbers)
+        problems.add(line, f"{key} goes {written}", "each one larger than the one before", "sort them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from pathlib import Path
 from typing import Any
 
-from spanledger_billing.clients import applying, tables
-from spanledger_billing.clients.reading import read
+import pytest
+from hypothesis import HealthCheck, given, settings
 
+from spanledger_billing.clients import applying, calendars, tables
+from spanledger_billing.clients.differences import differences
+from spanledger_billing.clients.reading import read
+from spanledger_billing.clients.writing import write
+from spanledger_billing.errors import InvalidInputError, RefusedError
+from support.rosters import rosters
+from support.stack import client_of
+
+# The tests' ledger has its days in UTC.
 EXAMPLE = (
     Path("schema/clients.example.yaml")
     .read_bytes()
-    .replace(b"  timezone: America/New_York\n  address", b"  address")
+    .replace(b"timezone: America/New_York\n  address", b"address")
 )
 SMALL = """
 agency: {name: Meridian}
@@ -110,3 +121,214 @@ def test_the_difference_says_what_is_added_changed_and_ended(ledger):
         "  ~ terms from 2026-01-01",
         "    ~ until: none → 2026-12-01",
     ]
+
+
+def test_what_ends_is_shown_as_removed(ledger):
+    longer = SMALL.replace(
+        "plan: {markup_percent: 30}}",
+        "plan: {markup_percent: 30}}\n      - {from: 2026-05-01, hide_cost: false}",
+    ).replace("clients:", "  - {currency: JPY, from: 2026-01-01, units_per_usd: 150, source: BOJ}\nclients:")
+    apply(ledger, longer)
+    assert apply(ledger, SMALL) == [
+        "- exchange rate of JPY from 2026-01-01: 150 per USD (BOJ)",
+        "~ client acme",
+        "  - terms from 2026-05-01: cost + 30 %",
+    ]
+
+
+@given(rosters(), rosters())
+@settings(deadline=None, max_examples=50)
+def test_a_difference_is_empty_only_where_nothing_differs(old, new):
+    assert (differences(old, new) == []) == (old == new)
+    assert differences(old, old) == []
+
+
+@given(roster=rosters())
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_roster_is_read_back_from_the_ledger_as_it_was_applied(ledger, roster):
+    tables.write(ledger, roster, version=tables.current(ledger).number + 1, file_sha256="0" * 64)
+    assert in_force(ledger) == roster
+
+
+class LedgerGoneError(Exception):
+    pass
+
+
+class Breaking:
+    """A ledger that goes away at its nth insert."""
+
+    def __init__(self, ledger: Any, inserts: int) -> None:
+        self.ledger = ledger
+        self.inserts = inserts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ledger, name)
+
+    def insert(self, *args: Any, **options: Any) -> Any:
+        self.inserts -= 1
+        if self.inserts < 0:
+            raise LedgerGoneError
+        return self.ledger.insert(*args, **options)
+
+
+def test_an_apply_that_breaks_off_leaves_what_was_in_force_wherever_it_does(ledger):
+    apply(ledger, SMALL)
+    views = ("current_terms", "current_clients", "current_exchange_rates", "current_budgets", "local_days")
+    before = {view: ledger.query(f"SELECT * FROM {view} ORDER BY ALL").result_rows for view in views}
+    with pytest.raises(LedgerGoneError):
+        apply(Breaking(ledger, 0), EXAMPLE, remove=["cobalt"])
+    calendars.extend(ledger, [client.zones for client in read(EXAMPLE)])
+    for inserts in range(6):  # agency, clients, terms, budgets, rates, and what makes them visible
+        with pytest.raises(LedgerGoneError):
+            apply(Breaking(ledger, inserts), EXAMPLE, remove=["cobalt"])
+        after = {view: ledger.query(f"SELECT * FROM {view} ORDER BY ALL").result_rows for view in views}
+        assert after == before
+    apply(Breaking(ledger, 6), EXAMPLE, remove=["cobalt"])
+    assert in_force(ledger) == read(EXAMPLE)
+
+
+def test_of_two_applies_at_once_one_is_refused_and_nothing_of_it_is_seen(ledger):
+    first = SMALL.encode()
+    second = SMALL.replace("markup_percent: 30", "markup_percent: 99").encode()
+    one = applying.plan(ledger, read(first), first)
+    other = applying.plan(ledger, read(second), second)
+    applying.carry_out(ledger, one)
+    with pytest.raises(RefusedError) as refused:
+        applying.carry_out(ledger, other)
+    assert "another apply became version 1 of clients and terms first" in str(refused.value)
+    assert in_force(ledger) == read(first)
+    assert apply(ledger, second)
+    assert in_force(ledger) == read(second)
+
+
+def test_of_many_applies_at_the_same_moment_exactly_one_wins(ledger, stack):
+    files = [SMALL.replace("markup_percent: 30", f"markup_percent: {markup}").encode() for markup in range(6)]
+    changes = [applying.plan(ledger, read(content), content) for content in files]
+    won: list[int] = []
+    ready = threading.Barrier(len(files))
+
+    def carry_out(position: int) -> None:
+        with contextlib.closing(client_of(stack, database=ledger.database)) as connection:
+            ready.wait()
+            with contextlib.suppress(RefusedError):
+                applying.carry_out(connection, changes[position])
+                won.append(position)
+
+    threads = [threading.Thread(target=carry_out, args=(position,)) for position in range(len(files))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert in_force(ledger) == read(files[won[0]])
+    assert counts(ledger)["client_versions"] == 1
+
+
+def closes(ledger: Any, *months: tuple[str, str]) -> None:
+    ledger.command(
+        "CREATE TABLE closes (client_id String, month String) ENGINE = MergeTree ORDER BY client_id"
+    )
+    ledger.insert("closes", months, column_names=["client_id", "month"])
+
+
+REACHING = {
+    "another plan": ("markup_percent: 30", "markup_percent: 25", "acme"),
+    "another currency": ("timezone: America/New_York\n    currency: USD", "timezone: America/New_York\n    currency: EUR", "acme"),
+    "a tax": ("timezone: America/New_York", "timezone: America/New_York\n    tax: {name: VAT, percent: 1}", "acme"),
+    "terms from its last day": ("plan: {markup_percent: 30}}", "plan: {markup_percent: 30}}\n      - {from: 2026-03-31, plan: {markup_percent: 5}}", "acme"),
+    "an end on its last day": ("plan: {markup_percent: 30}", "plan: {markup_percent: 30}, until: 2026-03-31", "acme"),
+    "another zone": ("Europe/Berlin", "Europe/Lisbon", "cobalt"),
+    "a zone that cuts its last day": ("plan: {flat_fee: 500}}", "plan: {flat_fee: 500}}\n      - {from: 2026-04-01, timezone: Asia/Tokyo}", "cobalt"),
+    "another rate on its last day": ("units_per_usd: 0.9", "units_per_usd: 0.8", "cobalt"),
+    "a rate before its end": ("clients:", "  - {currency: EUR, from: 2026-03-31, units_per_usd: 0.7, source: ECB}\nclients:", "cobalt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "client"), REACHING.values(), ids=REACHING)
+def test_a_change_that_reaches_into_a_closed_month_is_refused_by_name(ledger, old, new, client):
+    apply(ledger, SMALL)
+    closes(ledger, ("acme", "2026-03"), ("cobalt", "2026-03"))
+    with pytest.raises(RefusedError) as refused:
+        apply(ledger, SMALL.replace(old, new))
+    assert f"reaches into closed months: {client} 2026-03" in str(refused.value)
+    assert "add --closed" in str(refused.value)
+    assert in_force(ledger) == read(SMALL.encode())
+
+
+@pytest.mark.parametrize(("old", "new", "client"), REACHING.values(), ids=REACHING)
+def test_with_consent_it_reaches_into_the_closed_month_and_that_is_recorded(ledger, old, new, client):
+    apply(ledger, SMALL)
+    closes(ledger, ("acme", "2026-03"), ("cobalt", "2026-03"))
+    apply(ledger, SMALL.replace(old, new), closed=True)
+    recorded = ledger.query("SELECT reaches_closed FROM current_version").first_row[0]
+    assert [tuple(one.values()) for one in recorded] == [(client, "2026-03")]
+    assert in_force(ledger) == read(SMALL.replace(old, new).encode())
+
+
+HARMLESS = {
+    "a name": ("name: ACME", "name: ACME Corp"),
+    "a budget": ("timezone: America/New_York", "timezone: America/New_York\n    budget: {amount: 5}"),
+    "what statements show": ("timezone: America/New_York", "timezone: America/New_York\n    hide_cost: false"),
+    "a tolerance": ("timezone: America/New_York", "timezone: America/New_York\n    incomplete_tolerance_percent: 5"),
+    "terms from the next month": ("plan: {markup_percent: 30}}", "plan: {markup_percent: 30}}\n      - {from: 2026-04-01, plan: {markup_percent: 5}}"),
+    "an end after it": ("plan: {markup_percent: 30}", "plan: {markup_percent: 30}, until: 2026-04-01"),
+    "the zone of another month": ("plan: {flat_fee: 500}}", "plan: {flat_fee: 500}}\n      - {from: 2026-05-01, timezone: Asia/Tokyo}"),
+    "a rate after it": ("clients:", "  - {currency: EUR, from: 2026-04-01, units_per_usd: 0.7, source: ECB}\nclients:"),
+    "the source of a rate": ("source: ECB", "source: European Central Bank"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), HARMLESS.values(), ids=HARMLESS)
+def test_a_change_that_a_closed_month_does_not_owe_anything_by_is_applied(ledger, old, new):
+    apply(ledger, SMALL)
+    closes(ledger, ("acme", "2026-03"), ("cobalt", "2026-03"))
+    assert apply(ledger, SMALL.replace(old, new))
+    assert in_force(ledger) == read(SMALL.replace(old, new).encode())
+
+
+WITHOUT_COBALT = SMALL[: SMALL.index("  - id: cobalt")]
+
+
+def test_a_client_left_out_of_the_file_is_not_forgotten_in_silence(ledger):
+    apply(ledger, SMALL)
+    with pytest.raises(RefusedError) as refused:
+        apply(ledger, WITHOUT_COBALT)
+    assert "under terms, but not in the file: cobalt" in str(refused.value)
+    assert "--remove cobalt" in str(refused.value)
+    assert in_force(ledger) == read(SMALL.encode())
+
+
+def test_a_client_is_taken_out_by_name_and_its_past_versions_stay(ledger):
+    apply(ledger, SMALL)
+    assert apply(ledger, WITHOUT_COBALT, remove=["cobalt"]) == ["- client cobalt (Cobalt)"]
+    assert ledger.query("SELECT client_id FROM current_clients").result_rows == [("acme",)]
+    assert ledger.query("SELECT count() FROM terms WHERE client_id = 'cobalt'").first_row == (1,)
+    assert apply(ledger, WITHOUT_COBALT, remove=["cobalt"]) == []
+
+
+def test_a_client_with_closed_months_is_not_taken_out_without_consent_to_that(ledger):
+    apply(ledger, SMALL)
+    closes(ledger, ("cobalt", "2026-03"))
+    with pytest.raises(RefusedError) as refused:
+        apply(ledger, WITHOUT_COBALT, remove=["cobalt"])
+    assert "closed months: cobalt 2026-03" in str(refused.value)
+
+
+def test_a_client_that_stands_in_the_file_cannot_be_taken_out(ledger):
+    with pytest.raises(InvalidInputError) as refused:
+        apply(ledger, SMALL, remove=["acme"])
+    assert "--remove names 'acme', who stands in the file" in str(refused.value)
+
+
+def test_an_agencys_zone_other_than_the_ledgers_is_refused(ledger):
+    with pytest.raises(InvalidInputError) as refused:
+        apply(ledger, SMALL.replace("{name: Meridian}", "{name: Meridian, timezone: Asia/Tokyo}"))
+    assert "the agency's timezone is Asia/Tokyo in the file, and the ledger's days are in UTC" in str(
+        refused.value
+    )
+    assert "SPANLEDGER_TIMEZONE=Asia/Tokyo spanledger migrate" in str(refused.value)
+
+
+def test_a_file_that_the_ledger_gives_back_applies_as_nothing_new(ledger):
+    apply(ledger, EXAMPLE)
+    assert apply(ledger, write(in_force(ledger))) == []
