@@ -31,8 +31,8 @@ COMMANDS: Final = {
     "migrate": "migrate:migrate",
     "prices": "prices:app",
     "clients": "clients:app",
-    "clients": "clients:app",
     "usage": "usage:usage",
+    "statement": "statement:statement",
     "doctor": "doctor:doctor",
 }
 """Command -> module in this package and what in it is the command, in the order a newcomer needs them."""
