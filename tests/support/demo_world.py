@@ -50,35 +50,47 @@ def start_agency(
     return subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[Any, str]:
-    """What the app printed, and what it logged."""
+def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Let the app end; what it printed that was not yet read, and what it logged."""
     try:
-        printed, logged = process.communicate(timeout=LONGEST_RUN_S)
+        # Where the app waits for a line before it ends, here it is.
+        printed, logged = process.communicate("\n" if process.stdin else None, timeout=LONGEST_RUN_S)
     finally:
         process.kill()
     assert process.returncode == 0, logged
-    return json.loads(printed), logged
+    return printed, logged
 
 
 def run_agency(
     providers: Providers, endpoint: str, *options: str, environment: dict[str, str] | None = None
 ) -> tuple[dict[str, list[str]], str]:
-    return finish(start_agency(providers, endpoint, *options, environment=environment))
+    printed, logged = finish(start_agency(providers, endpoint, *options, environment=environment))
+    return json.loads(printed), logged
 
 
-def start_small_app(
-    providers: Providers,
-    endpoint: str,
-    client_id: str,
-    calls: int,
-    environment: dict[str, str] | None = None,
-) -> subprocess.Popen[str]:
+def run_traced_app(providers: Providers, endpoint: str, environment: dict[str, str] | None = None) -> None:
+    """The app of one client, with tracing of its own; see `traced_app`."""
+    finish(_start("support.traced_app", endpoint, [providers.url], environment))
+
+
+def start_small_app(providers: Providers, endpoint: str, client_id: str, calls: int) -> subprocess.Popen[str]:
     """A few lines of an app that make that many chat calls for one client; see `small_app`."""
-    command = [sys.executable, "-m", "support.small_app", providers.url, client_id, str(calls)]
+    return _start("support.small_app", endpoint, [providers.url, client_id, str(calls)], None)
+
+
+def first_line(process: subprocess.Popen[str]) -> Any:
+    """What the app has printed so far, as soon as it has."""
+    assert process.stdout is not None
+    return json.loads(process.stdout.readline())
+
+
+def _start(
+    module: str, endpoint: str, arguments: list[str], environment: dict[str, str] | None
+) -> subprocess.Popen[str]:
     tests = str(Path(__file__).parent.parent)
     settings = {**os.environ, "PYTHONPATH": tests, "SPANLEDGER_ENDPOINT": endpoint, **(environment or {})}
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", module, *arguments],
         env=settings,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -10,10 +10,10 @@ _FORWARDED = ("content-type", "content-encoding", "authorization")
 
 
 class RepeatingProxy:
-    """Delivers each request twice at once; `repeat_backwards()` delivers all of them again, last one first.
+    """Delivers each request twice at once; `repeat_regrouped()` delivers all again, two in one, last ones first.
 
     The app gets the second delivery's answer. Where the collector does not answer, the app gets 503, and
-    sends again; what the collector took is kept for `repeat_backwards()`.
+    sends again; what the collector took is kept for `repeat_regrouped()`.
     """
 
     def __init__(self, collector_url: str) -> None:
@@ -70,11 +70,15 @@ class RepeatingProxy:
                 self._taken.append((path, headers, body))
         return second
 
-    def repeat_backwards(self) -> None:
+    def repeat_regrouped(self) -> None:
+        """Deliver everything again, as a queue may after a crash: in other groups, and the last first.
+
+        Two messages behind each other are one message, in Protocol Buffers and in gzip alike.
+        """
         with self._lock:
             taken = list(reversed(self._taken))
-        for path, headers, body in taken:
-            status, answer = self._send(path, headers, body)
+        for (path, headers, later), (_, _, earlier) in zip(taken, [*taken[1:], taken[0]], strict=True):
+            status, answer = self._send(path, headers, later + earlier)
             assert status == 200, answer
 
     def __enter__(self) -> Self:

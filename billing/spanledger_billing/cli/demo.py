@@ -52,7 +52,7 @@ def demo(
     say, show = output.console(stderr=True), output.console()
     say.print(f"starting the collector and the ledger in {folder}")
     with up.start(folder) as stack:
-        connection = ledger.connect(url=stack.clickhouse_url, user=stack.user, password=stack.password)
+        connection = ledger.connect(folder)
         sync.sync(connection)
         columns = (TextColumn("the agency works"), BarColumn(), TextColumn("{task.completed} calls"))
         with Progress(*columns, TimeElapsedColumn(), console=say) as progress:

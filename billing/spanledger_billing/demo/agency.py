@@ -160,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A small agency's day of LLM calls.")
     parser.add_argument("--providers", required=True, help="URL of the fake providers")
     parser.add_argument("--rounds", type=int, default=1, help="how often each client's jobs are done")
-    parser.add_argument("--only", metavar="CLIENT", help="work for this client only, and for nobody")
+    parser.add_argument("--only", metavar="CLIENT", action="append", help="work for this client; repeatable")
     parser.add_argument("--unmetered", action="store_true", help="run without instrument()")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -170,7 +170,7 @@ def main() -> None:
         os.environ["DEMO_UNMETERED"] = "1"  # for the processes that it starts
     else:
         spanledger.instrument(service_name="demo-agency")
-    clients = [client for client in CLIENTS if options.only in (None, client.client_id)]
+    clients = [client for client in CLIENTS if not options.only or client.client_id in options.only]
     json.dump(run(options.providers, options.rounds, clients), sys.stdout)
     sys.stdout.write("\n")
     sys.stdout.flush()
