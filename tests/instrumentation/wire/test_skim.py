@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanledger.wire import skim as module
-from spanledger.wire.skim import COUNT, HAS, KEEP, Document, Skimmer, skim
+from spanledger.wire.skim import _SMALL, COUNT, HAS, KEEP, Document, Skimmer, skim
+from spanledger.wire.skimmer import MAX_KEPT
 
 NAMES = ["id", "usage", "choices", "a", 'quo"te', "back\\slash", "ünï", ""]
+LONG = st.builds(
+    lambda n, item: [item] * n, st.integers(0, 400), st.sampled_from([1, -0.25, 10, "a", None, [2]])
+)
 TEXT = st.text(max_size=12) | st.sampled_from(
     ['"', "\\", '\\"', "{", "]", '{"usage": 1}', "\u2028", "a" * 3000]
 )
-SCALARS = st.none() | st.booleans() | st.integers(-(10**15), 10**15) | TEXT
+SCALARS = st.none() | st.booleans() | st.integers(-(10**15), 10**15) | TEXT | LONG
 VALUES = st.recursive(
     SCALARS,
     lambda inner: (
@@ -62,7 +65,7 @@ def test_a_skimmer_finds_what_parsing_and_pruning_finds_however_the_text_is_spli
     for piece in split(data, cuts):
         skimmer.feed(piece)
     skimmer.feed(b"\n")
-    expected = pruned(json.loads(data.decode("utf-8", "replace")), spec)
+    expected = pruned(json.loads(data.decode("utf-8", "replace"), parse_float=Decimal), spec)
     assert (skimmer.root, skimmer.closed, skimmer.broken) == (expected, True, False)
     assert skim(data, spec) == expected
 
@@ -71,7 +74,7 @@ def test_a_skimmer_finds_what_parsing_and_pruning_finds_however_the_text_is_spli
 def test_a_document_finds_the_same_below_and_above_the_size_that_is_parsed_at_once(value, spec, cuts):
     small = json.dumps(value).encode()
     # White space ahead of it is not JSON's business, but makes it large.
-    large = b" " * module._SMALL + small
+    large = b" " * _SMALL + small
     found = []
     for data in (small, large):
         document = Document(spec)
@@ -122,7 +125,7 @@ def test_a_number_beyond_reason_is_unknown_and_its_neighbours_are_not(number, fo
     data = f'{{"usage": {{"bad": {number}, "good": 7}}}}'.encode()
     expected = {"usage": {"bad": found, "good": 7}}
     assert skim(data, {"usage": KEEP}) == expected
-    assert skim(b" " * module._SMALL + data, {"usage": KEEP}) == expected
+    assert skim(b" " * _SMALL + data, {"usage": KEEP}) == expected
 
 
 def test_nesting_without_end_is_passed_by():
@@ -131,7 +134,7 @@ def test_nesting_without_end_is_passed_by():
 
 
 def test_a_kept_member_of_absurd_size_is_unknown_and_what_follows_is_read():
-    data = b'{"id": "' + b"a" * (module.MAX_KEPT + 10) + b'", "model": "m"}'
+    data = b'{"id": "' + b"a" * (MAX_KEPT + 10) + b'", "model": "m"}'
     assert skim(data, {"id": KEEP, "model": KEEP}) == {"id": None, "model": "m"}
 
 
