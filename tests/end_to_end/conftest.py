@@ -12,7 +12,7 @@ import pytest
 
 from spanledger_billing import ledger, up
 from spanledger_billing.demo.reconcile import Difference
-from spanledger_billing.prices import sync
+from spanledger_billing.prices.sync import sync
 from support import demo_world
 from support.running import Running
 
@@ -34,7 +34,7 @@ def _run(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     sys.stdout.write(f"data in {folder}\n")
     with up.start(folder) as stack:
         connection = ledger.connect(folder)
-        sync.sync(connection)
+        sync(connection)
         yield Running(stack, connection, folder)
         connection.close()
     if request.session.testsfailed == failed_before:

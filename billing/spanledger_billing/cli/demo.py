@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,7 @@ def demo(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Other seeds give other figures.")] = 7,
-    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each client's jobs are done.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each client's jobs are done.")] = 3,
 ) -> None:
     """Meter a small agency end to end, and check the ledger against the providers' books.
 
@@ -45,15 +46,18 @@ def demo(
     from spanledger_billing.cli import output
     from spanledger_billing.cli.usage import print_table
     from spanledger_billing.demo import day, reconcile
-    from spanledger_billing.prices import sync
+    from spanledger_billing.prices.sync import sync as put_prices_in_force
 
     day.require_sdks()
     folder = data or _new_folder()
     say, show = output.console(stderr=True), output.console()
-    say.print(f"starting the collector and the ledger in {folder}")
-    with up.start(folder) as stack:
-        connection = ledger.connect(folder)
-        sync.sync(connection)
+    say.print(f"all data goes to {folder}")
+    with contextlib.ExitStack() as running:
+        with say.status("starting") as status:
+            stack = running.enter_context(up.start(folder, progress=status.update))
+            connection = running.enter_context(ledger.connect(folder))
+            status.update("putting prices in force")
+            put_prices_in_force(connection)
         columns = (TextColumn("the agency works"), BarColumn(), TextColumn("{task.completed} calls"))
         with Progress(*columns, TimeElapsedColumn(), console=say) as progress:
             task = progress.add_task("calls", total=None)
@@ -71,10 +75,10 @@ def demo(
             print_table(measured.read(connection, measured.current_month(), by), show)
             show.print()
     _print_verdict(show, books, found)
-    show.print(f"all data lies in {folder.resolve()}")
+    show.print(f"all data lies in {folder.resolve()}", soft_wrap=True)
     show.print(
         f"next: spanledger up --data {folder}\n"
-        f"      and in another shell SPANLEDGER_DATA={folder} spanledger usage --by client,unit",
+        f"      and in another shell spanledger usage --data {folder} --by client,unit",
         soft_wrap=True,
     )
     if found:
