@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from spanledger import health
 from spanledger.wire.anthropic import AnthropicParser
 from spanledger.wire.batches import BatchFileParser, BatchObjectParser, GeminiBatchParser
 from spanledger.wire.bedrock import ConverseParser, InvokeParser
@@ -55,6 +56,8 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class _Framing(Protocol):
+    @property
+    def overlong(self) -> int: ...
     def feed(self, data: bytes) -> None: ...
     def finish(self) -> None: ...
 
@@ -187,15 +190,28 @@ class AnswerReader:
                 parser.whole(root)
         elif self._array is not None and self._array.closed:
             parser.end_mark()
+        _count(
+            self._framing.overlong if self._framing else 0,
+            "event_too_long",
+            "an event of a stream was too long",
+        )
         readings = parser.finish()
+        _count(parser.dropped, "batch_items_dropped", "a batch file had too many items")
         # Of an unknown host, a body that was cut before it could show its shape is no proof against a
         # request that left no doubt.
         undecided = self._call.certain and not ended
         return readings if self._call.known or parser.shaped or undecided else []
 
 
+def _count(times: int, kind: str, what: str) -> None:
+    if times:
+        health.count(kind, times=times, log=f"{what} to be read; usage in it is not metered")
+
+
 class _Text:
     """One JSON text; what is read of it is asked for at its end."""
+
+    overlong = 0
 
     def __init__(self, text: Document | Skimmer) -> None:
         self.feed = text.feed
@@ -206,6 +222,8 @@ class _Text:
 
 class _Nothing:
     """Audio, pictures, plain text."""
+
+    overlong = 0
 
     def feed(self, data: bytes) -> None:
         pass

@@ -35,7 +35,6 @@ class _Items(Parser):
     def __init__(self, call: Call, headers: Mapping[str, str]) -> None:
         super().__init__(call, headers)
         self._items: list[Reading] = []
-        self.dropped = 0
 
     def wants(self, data: bytes) -> bool:
         return b'"usage' in data

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from spanledger.wire.answer import answer_reader
 from spanledger.wire.reading import Reading, Usage
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ class Call:
         )
 
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
-        from spanledger.wire.answer import answer_reader
-
         return answer_reader(self, status, headers)
 
     def unanswered(self, error_type: str) -> list[Reading]:

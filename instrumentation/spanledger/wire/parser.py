@@ -55,6 +55,8 @@ class Parser:
         """Something was generated, whatever came after."""
         self.event_name = b""
         """Of the event being taken, as the framing tells it; most events tell it themselves."""
+        self.dropped = 0
+        """Calls in the answer beyond those that can be held."""
         self._events = 0
 
     def wants(self, data: bytes) -> bool:

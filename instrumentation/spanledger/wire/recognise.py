@@ -88,16 +88,18 @@ _BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "g
 
 
 def _by_body(request: Request, provider: str | None) -> Call | None:
-    """A call at a path nobody listed: a body with a model and something to say to it."""
+    """A call at a path nobody listed: a body with a model and something to say to it, or with messages."""
     body = request.body
-    if request.method != "POST" or body is None or body[:64].lstrip()[:1] != b"{" or b'"model"' not in body:
+    if request.method != "POST" or body is None or body[:64].lstrip()[:1] != b"{":
+        return None
+    if b'"model"' not in body and b'"messages"' not in body:
         return None
     if provider is not None and _STORED.search(request.path):
         return None
     root = mapping(skim(body, _REQUEST))
     asked = _asked(request, root)
     prompts = [name for name in _PROMPTS if root.get(name)]
-    if asked.model is None or not prompts:
+    if not prompts or (asked.model is None and "messages" not in prompts):
         return None
     return Call(
         provider=_platform(provider, request.path),

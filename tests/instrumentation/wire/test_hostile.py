@@ -1,6 +1,7 @@
 """A provider, a model or a stranger's host may write anything. None of it raises, forges or leaks."""
 
 import json
+import tracemalloc
 from dataclasses import fields, replace
 from decimal import Decimal
 
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanledger.wire import Usage, read_websocket_event
+from spanledger import health
+from spanledger.wire import Usage, batches, framing, read_websocket_event, recognise
 from spanledger.wire.answer import FAMILIES
 from spanledger.wire.call import Asked, Call
 from spanledger.wire.shape import SHAPES
 from support.vectors import body_bytes, cases
-from support.wire import pieces, read, request
+from support.wire import pieces, read, request, stream
 
 CASES = cases(without=["websocket"])
 FORGED = {
@@ -232,12 +234,27 @@ def test_text_from_the_wire_is_bounded_and_printable():
         assert "\n" not in text
 
 
+def test_what_is_too_long_to_be_read_is_counted_and_makes_the_call_incomplete(monkeypatch):
+    monkeypatch.setattr(framing, "MAX_EVENT", 2000)
+    monkeypatch.setattr(batches, "_MAX_ITEMS", 1)
+    before = health.snapshot()
+    last = {
+        "type": "response.completed",
+        "response": {"id": "r", "status": "completed", "output": ["x" * 3000]},
+    }
+    created = {"type": "response.created", "response": {"id": "r", "status": "in_progress"}}
+    reading = stream("https://api.openai.com/v1/responses", {"model": "m"}, created, last, size=500)
+    assert (reading.found, reading.complete, reading.billable) == (False, False, "unknown")
+    line = {"response": {"body": {"id": "c", "choices": [{}], "usage": {"prompt_tokens": 1}}}}
+    data = "\n".join([json.dumps(line)] * 3).encode()
+    assert len(read(request("GET", "https://api.openai.com/v1/files/f/content"), data)) == 1
+    counted = health.snapshot()
+    assert counted["event_too_long"] - before.get("event_too_long", 0) == 1
+    assert counted["batch_items_dropped"] - before.get("batch_items_dropped", 0) == 2
+
+
 def test_a_long_stream_is_read_in_little_memory():
-    import tracemalloc
-
     asked = request("POST", "https://api.openai.com/v1/chat/completions", {"model": "m", "messages": []})
-    from spanledger.wire import recognise
-
     reader = recognise(asked).reader(200, {"content-type": "text/event-stream"})
     chunk = (
         b'data: {"id":"c","model":"m","choices":[{"delta":{"content":"'

@@ -167,6 +167,13 @@ def test_voyage_states_its_total_alone(path):
     assert reading.operation == ("rerank" if path == "rerank" else "embeddings")
 
 
+def test_a_serving_endpoint_that_names_its_model_nowhere_is_a_call_by_its_messages():
+    url = "https://acme.cloud.databricks.com/serving-endpoints/mine/invocations"
+    answer = {"object": "chat.completion", "model": "llama", "choices": [{}], "usage": CHAT_USAGE}
+    reading = post(url, {"messages": []}, answer)
+    assert (reading.request_model, reading.response_model, reading.usage.input) == (None, "llama", 7)
+
+
 def test_ollama_is_known_by_its_path_and_shape_on_any_host():
     answer = {"model": "nomic", "embeddings": [[0.1]], "prompt_eval_count": 9}
     reading = post("http://gpu.lan:11434/api/embed", {"model": "nomic", "input": "x"}, answer)

@@ -1,6 +1,7 @@
 """The skimmer against Python's own parser."""
 
 import json
+import tracemalloc
 from decimal import Decimal
 from itertools import pairwise
 
@@ -139,8 +140,6 @@ def test_a_kept_member_of_absurd_size_is_unknown_and_what_follows_is_read():
 
 
 def test_what_a_skimmer_holds_does_not_grow_with_what_it_passes_by():
-    import tracemalloc
-
     skimmer = Skimmer({"id": KEEP})
     piece = b'"' + b"x" * 65_000 + b'", [1, 2, {"id": "no"}], '
     skimmer.feed(b'{"data": [')

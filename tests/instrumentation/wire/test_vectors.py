@@ -1,5 +1,6 @@
 """Every vector, straight through the parsers."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -35,8 +36,6 @@ def test_a_vector_reads_as_expected_in_pieces_of_any_size(case, size):
 
 @pytest.mark.parametrize("case", cases(kinds=["websocket"]), ids=lambda case: case.id)
 def test_a_websocket_event_reads_as_expected(case):
-    import json
-
     readings = read_websocket_event(case.request["url"], json.dumps(case.response["event"]))
     assert check_expected(case, seen(readings)) == []
     assert [reading.operation for reading in readings] == [case.operation]
