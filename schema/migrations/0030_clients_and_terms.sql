@@ -12,6 +12,9 @@ CREATE TABLE IF NOT EXISTS {database}.client_versions
     applied_at DateTime64(3, 'UTC'),
     -- Of the file as it was applied, so that the version is found in git.
     file_sha256 String,
+    -- Clients added, removed or with anything changed, their exchange rates included: whose days and charges are
+    -- to be made again.
+    changed_clients Array(String),
     -- The closed months that it reached into, with the operator's consent.
     reaches_closed Array(Tuple(client_id String, month String))
 )

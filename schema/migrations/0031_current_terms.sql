@@ -2,7 +2,7 @@
 
 -- current_version: one row, or none before the first apply.
 CREATE OR REPLACE VIEW {database}.current_version AS
-SELECT version, apply_id, applied_at, file_sha256, reaches_closed
+SELECT version, apply_id, applied_at, file_sha256, changed_clients, reaches_closed
 FROM {database}.client_versions
 ORDER BY version DESC, applied_at, apply_id
 LIMIT 1;

@@ -71,10 +71,13 @@ def _print_lines(change: Any) -> None:
     for line in change.lines:
         text = Text(f"{'    ' * line.depth}{line.mark} ", style=styles[line.mark])
         console.print(text + output.name(line.text))
-    for client_id, month in change.reaches_closed:
-        console.print(
-            Text("! ", style="bold red") + output.name(f"reaches into the closed {month} of {client_id}")
-        )
+    for kind, months in (("closed", change.reaches_closed), ("open", change.reaches_open)):
+        by_client: dict[str, list[str]] = {}
+        for client_id, month in months:
+            by_client.setdefault(client_id, []).append(month)
+        for client_id, reached in by_client.items():
+            text = f"changes what {client_id} owes for {', '.join(reached)}, {kind}"
+            console.print(Text("! ", style="bold red") + output.name(text))
 
 
 @app.command("list")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from spanledger.attribution import shown
@@ -18,7 +19,6 @@ from spanledger_billing.errors import InvalidInputError, OperatorError, RefusedE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from spanledger_billing.clients.model import Roster
     from spanledger_billing.clients.reaching import ClientMonth
@@ -36,6 +36,8 @@ class Change:
     lines: tuple[Line, ...]
     """The difference, for people; empty where there is none."""
     reaches_closed: tuple[ClientMonth, ...]
+    reaches_open: tuple[ClientMonth, ...]
+    """Months so far that are not closed and are charged otherwise after it."""
     refusals: tuple[OperatorError, ...]
     """Why it is refused, each with its remedy; empty where it is not."""
 
@@ -47,6 +49,7 @@ def plan(
     *,
     closed: bool = False,
     remove: Collection[str] = (),
+    now: datetime | None = None,
 ) -> Change:
     """What applying a roster changes. Writes nothing.
 
@@ -56,10 +59,17 @@ def plan(
         content: the file's bytes, by which its version is found again.
         closed: the operator consents to reaching into closed months.
         remove: ids that the operator consents to take out of the terms.
+        now: the present, which is given in tests only.
 
     """
     before = tables.current(ledger)
-    reached = reaching.reached(before.roster, roster, reaching.closed_months(ledger)) if before.roster else ()
+    reached: tuple[ClientMonth, ...] = ()
+    reached_open: tuple[ClientMonth, ...] = ()
+    if before.roster is not None and before.roster != roster:
+        months_closed = reaching.closed_months(ledger)
+        so_far = set(reaching.months_so_far(before.roster, roster, now or datetime.now(UTC)))
+        reached = reaching.reached(before.roster, roster, months_closed)
+        reached_open = reaching.reached(before.roster, roster, so_far - months_closed)
     refusals = [
         *_another_zone(ledger, roster),
         *_removed(before.roster, roster, remove),
@@ -71,6 +81,7 @@ def plan(
         before=before,
         lines=() if before.roster == roster else tuple(differences(before.roster, roster)),
         reaches_closed=reached,
+        reaches_open=reached_open,
         refusals=tuple(refusals),
     )
 
@@ -95,6 +106,7 @@ def carry_out(ledger: Any, change: Change, *, now: datetime | None = None) -> in
         change.roster,
         version=version,
         file_sha256=change.file_sha256,
+        changed_clients=reaching.changed_clients(change.before.roster, change.roster),
         reaches_closed=change.reaches_closed,
     )
     return version

@@ -136,7 +136,7 @@ DATED: Final = {
     "currency": Field(Currency(), "what it is charged in; changes on a month's first day only"),
     "tax": Field(OrNone(_TAX), "a percentage on top of the charge, or none"),
     "budget": Field(OrNone(_BUDGET), "the limit for a month, never divided by days, or none"),
-    "hide_cost": Field(Flag(), "whether its statements leave out cost and markup; true unless said"),
+    "hide_cost": Field(Flag(), "whether its statements leave out cost and markup; false unless said"),
     "incomplete_tolerance_percent": Field(
         SHARE, "share of a month's calls that may be incomplete when it is closed; 1 unless said"
     ),

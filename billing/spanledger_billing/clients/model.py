@@ -136,8 +136,8 @@ class Terms:
     plan: Plan
     tax: Tax | None = None
     budget: Budget | None = None
-    hide_cost: bool = True
-    """Whether the client's statements leave out cost and markup. What was shown cannot be taken back."""
+    hide_cost: bool = False
+    """Whether the client's statements leave out cost and markup."""
     incomplete_tolerance_percent: Decimal = Decimal(1)
     """The share of a month's calls that may be incomplete when it is closed."""
 
@@ -190,7 +190,7 @@ class Agency:
     email: str = ""
     tax_id: str = ""
     logo: str = ""
-    """Path of a picture, as seen from the folder of the file."""
+    """Path of a picture; absolute where the file was read from a folder."""
     colour: str = ""
     """#rrggbb; empty: the template's own."""
     texts: Mapping[str, str] = field(default_factory=dict)

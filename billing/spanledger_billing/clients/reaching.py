@@ -1,6 +1,6 @@
-"""Which closed months a change of terms reaches into.
+"""Which months a change of terms reaches into, and which of these are closed.
 
-It does where a closed month would be charged otherwise now: other terms on one of its days, another rate on
+It does where a month would be charged otherwise now: other terms on one of its days, another rate on
 its last one, other boundaries. Names, addresses, budgets, tolerances and what statements show change nothing
 that is owed: a closed statement's bytes are stored and stay as they are.
 """
@@ -8,13 +8,13 @@ that is owed: a closed statement's bytes are stored and stay as they are.
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from spanledger_billing.clients.days import days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from spanledger_billing.clients.model import Client, Roster, Terms
 
@@ -29,11 +29,39 @@ def closed_months(ledger: Any) -> frozenset[ClientMonth]:
     return frozenset(ledger.query("SELECT DISTINCT client_id, month FROM closes").result_rows)
 
 
-def reached(old: Roster, new: Roster, closed: Iterable[ClientMonth]) -> tuple[ClientMonth, ...]:
-    """Those of the closed months that the change reaches into."""
+def changed_clients(old: Roster | None, new: Roster) -> tuple[str, ...]:
+    """Ids of the clients added, removed or with anything changed, rates of their currencies included."""
+    before = {client.id: client for client in old or ()}
+    after = {client.id: client for client in new}
+    currencies = {
+        rate.currency
+        for rate in set(old.exchange_rates if old else ()).symmetric_difference(new.exchange_rates)
+    }
+    return tuple(
+        client_id
+        for client_id in sorted({*before, *after})
+        if before.get(client_id) != after.get(client_id)
+        or currencies.intersection(terms.currency for terms in after[client_id].terms)
+    )
+
+
+def months_so_far(old: Roster, new: Roster, now: datetime) -> Iterator[ClientMonth]:
+    """The months, the present one included, of clients that both have and the change is about."""
+    for client_id in changed_clients(old, new):
+        before, after = old.client(client_id), new.client(client_id)
+        if before is None or after is None:
+            continue
+        month = min(before.terms[0].from_day, after.terms[0].from_day).replace(day=1)
+        while month <= now.date():
+            yield client_id, f"{month:%Y-%m}"
+            month = (month + timedelta(days=31)).replace(day=1)
+
+
+def reached(old: Roster, new: Roster, months: Iterable[ClientMonth]) -> tuple[ClientMonth, ...]:
+    """Those of the months that the change reaches into."""
     return tuple(
         (client_id, month)
-        for client_id, month in sorted(closed)
+        for client_id, month in sorted(months)
         if _owed_by(old, client_id, month) != _owed_by(new, client_id, month)
     )
 

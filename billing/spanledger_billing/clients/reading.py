@@ -30,15 +30,16 @@ def read_file(path: Path) -> tuple[Roster, bytes]:
             allowed="a file as schema/clients.example.yaml shows it",
             next_step="name the file that holds your clients and terms",
         ) from error
-    return read(content, str(path)), content
+    return read(content, str(path), folder=path.absolute().parent), content
 
 
-def read(content: bytes, file: str = "clients.yaml") -> Roster:
+def read(content: bytes, file: str = "clients.yaml", folder: Path | None = None) -> Roster:
     """What the content of a file says.
 
     Args:
         content: the file's bytes.
         file: what errors call it.
+        folder: where the file stands, as pictures are named from there; None: they are not looked for.
 
     Raises:
         InvalidInputError: it is not what is allowed; the error names every place, by line.
@@ -49,7 +50,7 @@ def read(content: bytes, file: str = "clients.yaml") -> Roster:
     if node is not None:
         found = FILE.read("the file", node, problems)
         if found is not None:
-            roster = resolving.roster(found, problems)
+            roster = resolving.roster(found, problems, folder)
             if not problems.found:
                 return roster
     raise problems.error(file)

@@ -10,7 +10,7 @@ from calendar import monthrange
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from spanledger.attribution import shown
 from spanledger_billing.clients.layout import DATED
@@ -36,12 +36,15 @@ from spanledger_billing.money import EXPONENTS
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from spanledger_billing.clients.documents import Problems
     from spanledger_billing.clients.shapes import Found
 
+_PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
 
-def roster(file: Found, problems: Problems) -> Roster:
+
+def roster(file: Found, problems: Problems, folder: Path | None = None) -> Roster:
     """The file as a roster; only to be used where no problem was found."""
     rates = _rates(file.get("exchange_rates", ()), problems)
     clients = [
@@ -51,14 +54,25 @@ def roster(file: Found, problems: Problems) -> Roster:
     ]
     agency = file.get("agency")
     return Roster(
-        agency=Agency(name="") if agency is None else _agency(agency),
+        agency=Agency(name="") if agency is None else _agency(agency, problems, folder),
         clients=tuple(sorted(clients, key=lambda client: client.id)),
         exchange_rates=rates,
     )
 
 
-def _agency(found: Found) -> Agency:
-    return Agency(**{"name": "", **found.values})
+def _agency(found: Found, problems: Problems, folder: Path | None) -> Agency:
+    values = {"name": "", **found.values}
+    if folder is not None and "logo" in values:
+        path = folder / values["logo"]
+        values["logo"] = str(path)
+        if path.suffix.lower() not in _PICTURES or not path.is_file():
+            problems.add(
+                found.line_of("logo"),
+                f"there is no picture {shown(str(path))}",
+                f"a file that ends with {', '.join(_PICTURES)}",
+                "name it as seen from this file's folder, or remove the line",
+            )
+    return Agency(**values)
 
 
 def _rates(given: tuple[Found, ...], problems: Problems) -> tuple[ExchangeRate, ...]:

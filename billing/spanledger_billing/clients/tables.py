@@ -28,7 +28,7 @@ from spanledger_billing.clients.model import (
     Terms,
     Tier,
 )
-from spanledger_billing.errors import RefusedError
+from spanledger_billing.errors import RefusedError, UnreachableError
 from spanledger_billing.money import currency_exponent
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 OPEN_END: Final = date(2149, 6, 6)
 """Stands for no end: the last day that a ClickHouse Date can be."""
+
+_UNKNOWN_TABLE: Final = "Code: 60."
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -55,8 +57,21 @@ def current(ledger: Any) -> Version:
     Args:
         ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
 
+    Raises:
+        UnreachableError: the ledger's schema is not there, or older than clients and terms.
+
     """
-    found = ledger.query("SELECT version, apply_id, applied_at FROM current_version").result_rows
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        found = ledger.query("SELECT version, apply_id, applied_at FROM current_version").result_rows
+    except ClickHouseError as failure:
+        if _UNKNOWN_TABLE not in str(failure):
+            raise
+        raise UnreachableError(
+            f"database {ledger.database!r} has no tables for clients and terms",
+            next_step="run `spanledger migrate`, or name the ledger's database with SPANLEDGER_DATABASE",
+        ) from failure
     if not found:
         return Version(0, None, None)
     number, apply_id, applied_at = found[0]
@@ -70,6 +85,7 @@ def write(
     *,
     version: int,
     file_sha256: str,
+    changed_clients: Sequence[str] = (),
     reaches_closed: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Make a roster the given version, the one after the current one.
@@ -87,6 +103,7 @@ def write(
         "apply_id": apply_id,
         "applied_at": datetime.now(UTC),
         "file_sha256": file_sha256,
+        "changed_clients": list(changed_clients),
         "reaches_closed": list(reaches_closed),
     }
     # Of two inserts with one token the second is ignored: exactly one apply becomes this version.

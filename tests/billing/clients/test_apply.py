@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,14 @@ def test_the_difference_says_what_is_added_changed_and_ended(ledger):
         "    + plan: cost + 30 %",
         "    + currency: USD",
         "    + timezone: America/New_York",
-        "    + statements: without cost and markup",
+        "    + statements: with cost and markup",
         "    + incomplete tolerance: 1 %",
         "+ client cobalt (Cobalt)",
         "  + terms from 2026-01-01",
         "    + plan: 500 EUR for all usage",
         "    + currency: EUR",
         "    + timezone: Europe/Berlin",
-        "    + statements: without cost and markup",
+        "    + statements: with cost and markup",
         "    + incomplete tolerance: 1 %",
     ]
     changed = SMALL.replace("name: ACME", "name: ACME Corp").replace(
@@ -126,7 +127,7 @@ def test_the_difference_says_what_is_added_changed_and_ended(ledger):
 def test_what_ends_is_shown_as_removed(ledger):
     longer = SMALL.replace(
         "plan: {markup_percent: 30}}",
-        "plan: {markup_percent: 30}}\n      - {from: 2026-05-01, hide_cost: false}",
+        "plan: {markup_percent: 30}}\n      - {from: 2026-05-01, hide_cost: true}",
     ).replace("clients:", "  - {currency: JPY, from: 2026-01-01, units_per_usd: 150, source: BOJ}\nclients:")
     apply(ledger, longer)
     assert apply(ledger, SMALL) == [
@@ -268,7 +269,7 @@ def test_with_consent_it_reaches_into_the_closed_month_and_that_is_recorded(ledg
 HARMLESS = {
     "a name": ("name: ACME", "name: ACME Corp"),
     "a budget": ("timezone: America/New_York", "timezone: America/New_York\n    budget: {amount: 5}"),
-    "what statements show": ("timezone: America/New_York", "timezone: America/New_York\n    hide_cost: false"),
+    "what statements show": ("timezone: America/New_York", "timezone: America/New_York\n    hide_cost: true"),
     "a tolerance": ("timezone: America/New_York", "timezone: America/New_York\n    incomplete_tolerance_percent: 5"),
     "terms from the next month": ("plan: {markup_percent: 30}}", "plan: {markup_percent: 30}}\n      - {from: 2026-04-01, plan: {markup_percent: 5}}"),
     "an end after it": ("plan: {markup_percent: 30}", "plan: {markup_percent: 30}, until: 2026-04-01"),
@@ -327,6 +328,35 @@ def test_an_agencys_zone_other_than_the_ledgers_is_refused(ledger):
         refused.value
     )
     assert "SPANLEDGER_TIMEZONE=Asia/Tokyo spanledger migrate" in str(refused.value)
+
+
+def test_a_version_names_the_clients_that_it_changes_and_the_open_months_that_it_reaches(ledger):
+    apply(ledger, SMALL)
+    content = SMALL.replace(
+        "clients:", "  - {currency: EUR, from: 2026-03-31, units_per_usd: 0.7, source: ECB}\nclients:"
+    )
+    now = datetime(2026, 4, 15, tzinfo=UTC)
+    change = applying.plan(ledger, read(content.encode()), content.encode(), now=now)
+    assert change.reaches_open == (("cobalt", "2026-03"), ("cobalt", "2026-04"))
+    applying.carry_out(ledger, change)
+    changed = ledger.query(
+        "SELECT version, changed_clients FROM client_versions ORDER BY version"
+    ).result_rows
+    assert changed == [(1, ["acme", "cobalt"]), (2, ["cobalt"])]
+
+
+def test_the_largest_figures_that_the_file_takes_come_back_from_the_ledger(ledger):
+    plan = (
+        "{fixed_fee: 100000000000, minimum: 100000000000, tiers: [{from_cost_usd: 0, markup_percent: 1000},"
+        " {from_cost_usd: 99999999999.999999, markup_percent: 999.9999}],"
+        " overrides: [{unit: output, markup_percent: 1000}]}"
+    )
+    content = SMALL.replace("{markup_percent: 30}", plan).replace("0.9", "9999999.9999999999")
+    content = content.replace(
+        "currency: USD", "currency: USD\n    budget: {amount: 99999999999.999999, basis: cost}"
+    )
+    apply(ledger, content)
+    assert in_force(ledger) == read(content.encode())
 
 
 def test_a_file_that_the_ledger_gives_back_applies_as_nothing_new(ledger):

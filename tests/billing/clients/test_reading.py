@@ -116,14 +116,14 @@ def refused_or_read(content: bytes) -> None:
 def test_a_stretch_says_what_changes_and_all_else_stays():
     first, second, third = terms_of(
         "      - {from: 2026-01-01, plan: {markup_percent: 30}}\n"
-        "      - {from: 2026-03-16, hide_cost: false}\n"
+        "      - {from: 2026-03-16, hide_cost: true}\n"
         "      - {from: 2026-05-01, plan: {flat_fee: 5}, tax: none, budget: none}\n",
         "    tax: {name: VAT, percent: 19}\n    budget: {amount: 10}\n",
     )
     assert (first.from_day, first.until_day) == (date(2026, 1, 1), date(2026, 3, 16))
     assert first.tax == second.tax == Tax("VAT", Decimal(19))
     assert first.budget == second.budget == Budget(Decimal(10), Basis.CHARGE, (Decimal(80), Decimal(100)))
-    assert (first.hide_cost, second.hide_cost, third.hide_cost) == (True, False, False)
+    assert (first.hide_cost, second.hide_cost, third.hide_cost) == (False, True, True)
     assert second.plan == first.plan
     assert third.plan.kind is PlanKind.FLAT_FEE
     assert (third.tax, third.budget, third.until_day) == (None, None, None)

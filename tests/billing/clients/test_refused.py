@@ -26,3 +26,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(InvalidInputError) as refused:
         read_file(tmp_path / "clients.yaml")
     assert "cannot be read: No such file or directory" in str(refused.value)
+
+
+def test_a_logo_that_is_not_there_or_no_picture_is_refused_by_its_line(tmp_path):
+    path = tmp_path / "clients.yaml"
+    path.write_text("agency:\n  name: Meridian\n  logo: pictures/logo.svg\nclients: []\n")
+    with pytest.raises(InvalidInputError) as refused:
+        read_file(path)
+    assert f"{path}:3: there is no picture" in str(refused.value)
+    (tmp_path / "pictures").mkdir()
+    logo = tmp_path / "pictures" / "logo.svg"
+    logo.write_text("<svg/>")
+    assert read_file(path)[0].agency.logo == str(logo)
+    path.write_text("agency: {name: Meridian, logo: clients.yaml}\nclients: []\n")
+    with pytest.raises(InvalidInputError) as refused:
+        read_file(path)
+    assert "allowed: a file that ends with .png, .jpg" in str(refused.value)
