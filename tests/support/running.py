@@ -10,7 +10,7 @@ from typing import Any
 from spanledger_billing.demo import reconcile
 from spanledger_billing.demo.reconcile import Difference
 
-LONGEST_WAIT_S = 90.0
+LONGEST_WAIT_S = 180.0
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-LONGEST_WAIT_S = 90.0
+LONGEST_WAIT_S = 180.0
 
 
 def wait_for(happened: Callable[[], object], what: str) -> None:
