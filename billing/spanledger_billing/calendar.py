@@ -53,7 +53,7 @@ def agency_timezone(name: str | None = None) -> str:
     return zone
 
 
-def extend(client: Client, *, database: str, timezone: str, today: date | None = None) -> int:
+def extend(client: Client, *, timezone: str, today: date | None = None) -> int:
     """Write the agency's days from `FIRST_DAY` to five years ahead where they are missing; how many it wrote.
 
     Raises:
@@ -63,15 +63,15 @@ def extend(client: Client, *, database: str, timezone: str, today: date | None =
     last = date((today or datetime.now(UTC).date()).year + _YEARS_AHEAD, 12, 31)
     first = FIRST_DAY
     known_last, known_zone = client.query(
-        f"SELECT max(day), argMax(timezone, day) FROM {database}.calendar FINAL WHERE client_id = %(id)s",
+        "SELECT max(day), argMax(timezone, day) FROM calendar FINAL WHERE client_id = %(id)s",
         parameters={"id": AGENCY},
-    ).first_row
+    ).result_rows[0]
     if known_zone == timezone:
         first = known_last + timedelta(days=1)
-    elif known_zone and client.query(f"SELECT count() FROM {database}.llm_calls").first_row[0]:
+    elif known_zone and client.query("SELECT 1 FROM llm_calls LIMIT 1").result_rows:
         raise TimezoneChangedError(
-            f"the ledger's days are in {known_zone} and calls lie in them; SPANLEDGER_TIMEZONE says {timezone}, "
-            "which would move calls between months that were reported",
+            f"the ledger's days are in {known_zone} and calls lie in them; SPANLEDGER_TIMEZONE says "
+            f"{timezone}, which would move calls between months that were reported",
             next_step=f"set SPANLEDGER_TIMEZONE={known_zone}",
         )
     rows = [
@@ -79,5 +79,5 @@ def extend(client: Client, *, database: str, timezone: str, today: date | None =
         for each in days([ZoneFrom(timezone, first)], first, last)
     ]
     if rows:
-        client.insert("calendar", rows, database=database, column_names=_COLUMNS)
+        client.insert("calendar", rows, column_names=_COLUMNS)
     return len(rows)

@@ -2,8 +2,8 @@
 
 A migration is a file `NNNN_name.sql` in `schema/migrations`. Every statement in it is harmless when it runs
 again (`IF NOT EXISTS`, `CREATE OR REPLACE`, rows that replace themselves), for ClickHouse has no
-transactions over definitions: a run that broke off is continued from the start of the file that it broke off in,
-and of two runs at once the slower one repeats what the faster did.
+transactions over definitions: a run that broke off goes on from the start of the file that it broke off
+in, and of two runs at once the slower one repeats what the faster did.
 
 Two things are filled in:
 
@@ -81,7 +81,7 @@ def apply(
     migrations = load(resources.folder("schema") / "migrations")
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}", use_database=False)
     client.command(_bookkeeping(database, engine))
-    known = _recorded(client, database)
+    known = _recorded(client)
     _refuse_changes(migrations, known)
     applied = []
     for migration in migrations:
@@ -90,12 +90,11 @@ def apply(
         if progress is not None:
             progress(migration.name)
         _run(client, migration, database, engine)
-        client.command(
-            f"INSERT INTO {database}.schema_migrations (name, checksum) VALUES (%(name)s, %(checksum)s)",
-            parameters={"name": migration.name, "checksum": migration.checksum},
+        client.insert(
+            "schema_migrations", [(migration.name, migration.checksum)], column_names=["name", "checksum"]
         )
         applied.append(migration.name)
-    calendar.extend(client, database=database, timezone=zone)
+    calendar.extend(client, timezone=zone)
     return applied
 
 
@@ -168,8 +167,8 @@ def _bookkeeping(database: str, engine: Callable[[str], str]) -> str:
     )
 
 
-def _recorded(client: Client, database: str) -> dict[str, str]:
-    rows = client.query(f"SELECT name, checksum FROM {database}.schema_migrations FINAL").result_rows
+def _recorded(client: Client) -> dict[str, str]:
+    rows = client.query("SELECT name, checksum FROM schema_migrations FINAL").result_rows
     return {str(name): str(checksum) for name, checksum in rows}
 
 

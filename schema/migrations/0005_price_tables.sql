@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS {database}.price_imports
     version String,
     source LowCardinality(String),
     source_version String,
-    content_sha256 FixedString(64),
+    content_sha256 String,
     imported_at DateTime64(3, 'UTC')
 )
 -- Replacing, so that two imports of the same list at the same moment are one line.
@@ -104,3 +104,17 @@ CREATE TABLE IF NOT EXISTS {database}.price_rules
 ENGINE = {engine:ReplacingMergeTree}
 -- A call whose model's name is in no list reads its provider's rules.
 ORDER BY (version, provider);
+
+-- price_list_facts: one row per version and fact of `price_facts` as it was when the version was made.
+
+CREATE TABLE IF NOT EXISTS {database}.price_list_facts
+(
+    version LowCardinality(String),
+    kind LowCardinality(String),
+    subject String,
+    value String
+)
+-- Replacing, as price_cards.
+ENGINE = {engine:ReplacingMergeTree}
+-- All facts of the version in force are read for every insert.
+ORDER BY (version, kind, subject);

@@ -8,7 +8,8 @@
 --   free        provider/unit -> why it costs nothing
 --   multiplier  provider/attribute/value -> factor on every price per token
 --   authority   provider whose own statement of a call's cost is what it bills
--- The operator may add rows; the latest for a subject counts.
+-- The operator may add rows; the latest for a subject counts, from the next `spanledger prices sync` on, which
+-- takes them into the price list: what a call costs hangs on them, so they are kept by version like prices.
 
 CREATE TABLE IF NOT EXISTS {database}.price_facts
 (

@@ -14,6 +14,8 @@ CREATE TABLE IF NOT EXISTS {database}.llm_calls
         toUInt64(revision) * 281474976710656 + 281474976710655 - toUnixTimestamp64Milli(first_arrival),
     revision UInt16,
     first_arrival DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    -- When this row was written: what has been written since an instant is found by it.
+    recorded_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     call_time DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     started_at DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     parent_span_id String CODEC(ZSTD(1)),
@@ -58,12 +60,15 @@ CREATE TABLE IF NOT EXISTS {database}.llm_calls
     bills Bool,
     unpriced_reason LowCardinality(String),
     incomplete_reason LowCardinality(String),
+    -- The list that priced it, or that had no price for it; `provider` where the provider's own figure counts.
     price_version LowCardinality(String),
     price_provider LowCardinality(String),
     price_model LowCardinality(String),
     -- Within these UTC days the price is the same: a winner's cost holds at the time of its request.
     price_valid_from Date,
-    price_valid_until Date
+    price_valid_until Date,
+    -- Rows arrive roughly in the order of time, so whole granules are skipped by it.
+    INDEX by_recording recorded_at TYPE minmax GRANULARITY 1
 )
 -- Replacing: everything upstream is at-least-once, and the identity of a call is the sorting key. An engine
 -- that adds up would keep a retry for ever.

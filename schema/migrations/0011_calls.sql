@@ -66,6 +66,17 @@ INNER JOIN
     GROUP BY billing_key
 ) AS openers ON openers.billing_key = looks.billing_key;
 
+-- priced_too_late: one row per look that tells a winner's usage and was priced by another price than that of
+-- the request's time; `prices sync` prices it again.
+
+CREATE VIEW IF NOT EXISTS {database}.priced_too_late AS
+SELECT teller.trace_id AS trace_id, teller.span_id AS span_id, opener.call_time AS asked_at
+FROM {database}.billing_key_winners
+WHERE teller.price_valid_until > toDate(0)
+    AND NOT (
+        toDate(opener.call_time) >= teller.price_valid_from AND toDate(opener.call_time) < teller.price_valid_until
+    );
+
 -- call_rows: one row per call or line, duplicates gone, one winner per billing key; not yet placed in a month.
 
 CREATE VIEW IF NOT EXISTS {database}.call_rows AS
@@ -139,9 +150,10 @@ FROM
     SELECT
         *,
         -- The price is that of the request's time; the cost was computed at the time of the look.
-        teller.price_version IN ('', 'provider')
-            OR (toDate(opener.call_time) >= teller.price_valid_from AND toDate(opener.call_time) < teller.price_valid_until)
-            AS price_holds
+        teller.price_valid_until = toDate(0) OR (
+            toDate(opener.call_time) >= teller.price_valid_from
+            AND toDate(opener.call_time) < teller.price_valid_until
+        ) AS price_holds
     FROM {database}.billing_key_winners
 );
 

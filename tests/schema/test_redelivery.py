@@ -89,17 +89,17 @@ def test_duplicates_are_counted_where_they_are_asked_for(ledger: Client) -> None
     assert ledger.query("SELECT arrivals, calls, duplicates FROM duplicates").first_row == (37, 30, 7)
 
 
-def test_only_our_scope_and_those_listed_bill(ledger: Client) -> None:
+def test_only_our_scope_and_those_listed_bill(own_ledger: Client) -> None:
     foreign = span({"input": 5, "output": 5}, scope="com.anthropic.sdk.python")
-    deliver(ledger, [foreign])
-    assert ledger.query("SELECT count() FROM calls").first_row == (0,)
-    ledger.insert(
+    deliver(own_ledger, [foreign])
+    assert own_ledger.query("SELECT count() FROM calls").first_row == (0,)
+    own_ledger.insert(
         "billing_scopes",
         [("gateway.metering", "it is not instrumented by us")],
         column_names=["scope", "reason"],
     )
     deliver(
-        ledger,
+        own_ledger,
         [
             span(
                 {"input": 5, "output": 7},
@@ -110,7 +110,7 @@ def test_only_our_scope_and_those_listed_bill(ledger: Client) -> None:
             )
         ],
     )
-    rows = ledger.query(
+    rows = own_ledger.query(
         "SELECT bills, incomplete_reason, c.units['output'], reasons FROM calls AS c"
     ).result_rows
     assert rows == [(True, "", Decimal(7), [])]

@@ -1,0 +1,118 @@
+"""`spanledger prices`: the price list that calls are priced by."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spanledger_billing.cli.output import TableOrJson
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+    from rich.table import Table
+
+    from spanledger_billing.prices.lookup import Price
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def prices() -> None:
+    """The price list that calls are priced by."""
+
+
+@app.command()
+def sync() -> None:
+    """Put the installed price list in force where it is new, and price what was unpriced.
+
+    Every list is kept: calls that were priced by an older one keep their price.
+    """
+    from rich.progress import Progress
+
+    from spanledger_billing import ledger
+    from spanledger_billing.cli import output
+    from spanledger_billing.prices.sync import sync as put_in_force
+
+    say = output.console(stderr=True)
+    with ledger.connect() as client, Progress(console=say, transient=True) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps[step] = bar.add_task(step)
+            bar.update(steps[step], completed=done, total=total)
+
+        synced = put_in_force(client, progress=tell)
+    state = "put in force" if synced.imported else "in force already"
+    say.print(f"{synced.version}: {state}, {synced.models:,} models")
+    say.print(f"{synced.filled:,} calls priced that had no price; {synced.unpriced:,} have none")
+
+
+@app.command()
+def show(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As an answer names it: gpt-4o-2024-08-06.")],
+    *,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this provider: openai, google, aws.")
+    ] = None,
+    format_: Annotated[TableOrJson, typer.Option("--format", help="How to write it.")] = TableOrJson.TABLE,
+) -> None:
+    """Show what a model costs: dated, by circumstances, with the version of the list.
+
+    A unit without a line costs what the wider one costs (cached tokens as input). Exit code 1 where no
+    provider of the list knows the model.
+    """
+    from spanledger_billing import ledger
+    from spanledger_billing.cli import output
+    from spanledger_billing.errors import OperatorError
+    from spanledger_billing.prices import lookup
+
+    with ledger.connect() as client:
+        found = lookup.prices(client, model, provider)
+    if not found:
+        raise OperatorError(
+            f"the price list has no model {model!r}" + (f" of provider {provider!r}" if provider else ""),
+            next_step="run `spanledger prices sync` if no list was imported yet",
+        )
+    if format_ is TableOrJson.JSON:
+        typer.echo(json.dumps([_as_json(price) for price in found], indent=2))
+    else:
+        output.print_table(_as_table(found), output.console())
+
+
+def _as_json(price: Price) -> dict[str, object]:
+    from spanledger_billing.cli import output
+
+    return {
+        "provider": price.provider,
+        "model": price.model,
+        "circumstances": price.circumstances,
+        "valid_from": price.valid_from and price.valid_from.isoformat(),
+        "valid_until": price.valid_until and price.valid_until.isoformat(),
+        "unit": price.unit,
+        "price_usd": output.plain(price.price_usd),
+        "per": price.per,
+        "version": price.version,
+    }
+
+
+def _as_table(found: list[Price]) -> Table:
+    from spanledger_billing.cli import output
+
+    table = output.table(
+        ("provider", "model", "from", "until", "circumstances", "unit"), (f"USD by {found[0].version}", "per")
+    )
+    for price in found:
+        table.add_row(
+            output.name(price.provider),
+            output.name(price.model),
+            str(price.valid_from or ""),
+            str(price.valid_until or ""),
+            price.circumstances,
+            price.unit,
+            output.plain(price.price_usd),
+            f"{price.per:,}",
+        )
+    return table

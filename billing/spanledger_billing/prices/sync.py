@@ -1,0 +1,184 @@
+"""Putting a price list in force, and filling what was unpriced.
+
+An import writes its rows under its version and then one row that puts the version in force; broken off before
+that, it has changed nothing. Filling sends each unpriced call through the ledger's own pricing again, one
+revision higher and with its first arrival kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from spanledger_billing.prices import published
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from clickhouse_connect.driver.client import Client
+
+    from spanledger_billing.prices.published import PriceList
+
+# An insert that read the list before it changed may arrive after the first look for what it left unpriced.
+_MOST_PASSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a sync did."""
+
+    version: str
+    source_version: str
+    imported: bool
+    """False where the list in force is the same."""
+    models: int
+    filled: int
+    """Calls that had no price and have one now."""
+    unpriced: int
+    """Calls that bill and still have none."""
+
+
+def sync(client: Client, *, progress: Callable[[str, int, int], None] | None = None) -> Synced:
+    """Import the installed price list where it differs from the one in force, and fill what was unpriced.
+
+    Args:
+        client: of the ledger's database.
+        progress: is told a step, how much of it is done, and how much there is.
+
+    Raises:
+        PriceListError: the installed list cannot be taken over; nothing was changed.
+
+    """
+    tell = progress or (lambda *_: None)
+    tell("reading the price list", 0, 1)
+    prices = published.installed(_facts(client))
+    tell("reading the price list", 1, 1)
+    imported = in_force(client) != prices.version
+    if imported:
+        put_in_force(client, prices, progress=tell)
+    before = _unpriced(client)
+    fill(client, progress=tell)
+    after = _unpriced(client)
+    return Synced(
+        version=prices.version,
+        source_version=prices.source_version,
+        imported=imported,
+        models=len(prices.models),
+        filled=before - after,
+        unpriced=after,
+    )
+
+
+def in_force(client: Client) -> str:
+    """The version of the list in force; empty before the first import."""
+    return str(_value(client, "SELECT version FROM price_list_in_force"))
+
+
+def put_in_force(
+    client: Client, prices: PriceList, *, progress: Callable[[str, int, int], None] | None = None
+) -> None:
+    """Write a list's rows, and then the row that makes them count."""
+    tell = progress or (lambda *_: None)
+    version = prices.version
+    tables = list(_tables(prices))
+    for done, (table, columns, rows) in enumerate(tables):
+        tell("writing the price list", done, len(tables))
+        client.insert(table, [(version, *row) for row in rows], column_names=["version", *columns])
+    client.insert(
+        "price_imports",
+        [(version, published.SOURCE, prices.source_version, prices.content_sha256, datetime.now(UTC))],
+        column_names=["version", "source", "source_version", "content_sha256", "imported_at"],
+    )
+    tell("writing the price list", len(tables), len(tables))
+
+
+def fill(client: Client, *, progress: Callable[[str, int, int], None] | None = None) -> None:
+    """Price again each call that bills and for whose price the list in force was not asked yet."""
+    tell = progress or (lambda *_: None)
+    for _ in range(_MOST_PASSES):
+        months = client.query(
+            "SELECT toStartOfMonth(hour) AS month, count() FROM calls_to_price GROUP BY month ORDER BY month"
+        ).result_rows
+        total, done = sum(count for _, count in months), 0
+        if not total:
+            return
+        for month, count in months:
+            tell("pricing what was unpriced", done, total)
+            client.command(
+                "INSERT INTO call_arrivals SELECT * FROM calls_to_price "
+                "WHERE hour >= toDateTime(%(month)s, 'UTC') "
+                "AND hour < toDateTime(addMonths(toDate(%(month)s), 1), 'UTC')",
+                parameters={"month": month.isoformat()},
+            )
+            done += count
+        tell("pricing what was unpriced", done, total)
+
+
+def _tables(prices: PriceList) -> Iterator[tuple[str, Sequence[str], list[tuple[Any, ...]]]]:
+    """(table, its columns besides the version, rows) of a list."""
+    # From 1: 0 is what SQL has where no card applies.
+    numbers = itertools.count(1)
+    numbered = [(model, [(next(numbers), card) for card in model.cards]) for model in prices.models]
+    yield (
+        "price_cards",
+        (
+            *("card", "provider", "model_provider", "model", "valid_from", "valid_until", "minute_from"),
+            *("minute_until", "processing", "service_tier", "speed", "input_tokens_above", "rates"),
+        ),
+        [
+            (
+                *(number, model.provider, model.owner, model.key, card.valid_from, card.valid_until),
+                *(card.minute_from, card.minute_until, card.processing, card.service_tier, card.speed),
+                *(card.input_tokens_above, {unit: tuple(rate) for unit, rate in card.rates.items()}),
+            )
+            for model, own in numbered
+            for number, card in own
+        ],
+    )
+    yield (
+        "price_models",
+        ("provider", "model", "cards"),
+        [
+            (
+                model.provider,
+                model.key,
+                [
+                    (
+                        *(number, card.valid_from, card.valid_until, card.minute_from, card.minute_until),
+                        *(card.processing, card.service_tier, card.speed, card.input_tokens_above),
+                    )
+                    for number, card in own
+                ],
+            )
+            for model, own in numbered
+        ],
+    )
+    yield "price_names", ("provider", "name", "model"), list(prices.names)
+    yield (
+        "price_rules",
+        ("provider", "rules"),
+        [
+            (provider, [(list(rule.must), list(rule.must_not), rule.model) for rule in own])
+            for provider, own in prices.rules
+        ],
+    )
+    yield "price_list_facts", ("kind", "subject", "value"), list(prices.facts)
+
+
+def _facts(client: Client) -> list[tuple[str, str, str]]:
+    return [
+        (str(kind), str(subject), str(value))
+        for kind, subject, value in client.query(
+            "SELECT kind, subject, value FROM price_facts FINAL ORDER BY kind, subject"
+        ).result_rows
+    ]
+
+
+def _unpriced(client: Client) -> int:
+    return int(_value(client, "SELECT count() FROM calls WHERE bills AND unpriced_reason != ''"))
+
+
+def _value(client: Client, query: str) -> Any:
+    return client.query(query).result_rows[0][0]
