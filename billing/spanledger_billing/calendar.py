@@ -44,7 +44,7 @@ def agency_timezone(name: str | None = None) -> str:
     zone = name or os.environ.get("SPANLEDGER_TIMEZONE") or "UTC"
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError) as failure:
+    except (KeyError, ValueError, OSError) as failure:
         raise TimezoneUnknownError(
             f"timezone {zone!r} is unknown",
             allowed="a name of the IANA list, such as Europe/Berlin",

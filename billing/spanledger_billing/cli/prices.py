@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from spanledger_billing.prices.lookup import Price
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
