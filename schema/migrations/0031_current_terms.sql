@@ -75,12 +75,13 @@ SELECT
     days.ends_at AS ends_at,
     days.timezone AS timezone,
     arrayExists(under -> days.day >= under.from_day AND days.day < under.to_day, clients.terms_days) AS known
-FROM {database}.current_clients AS clients
-INNER JOIN
+FROM
 (
     SELECT calendar_id, day, month, starts_at, ends_at, timezone
     FROM {database}.client_days FINAL
-) AS days ON days.calendar_id = clients.calendar_id;
+) AS days
+-- The clients on the right: they are the side that is held in memory.
+INNER JOIN {database}.current_clients AS clients ON days.calendar_id = clients.calendar_id;
 
 -- local_months: one row per client and local month. `days` is what fees and allowances are divided by.
 CREATE OR REPLACE VIEW {database}.local_months AS

@@ -84,6 +84,11 @@ def days(zones: Sequence[ZoneFrom], first: date, last: date) -> list[Day]:
     ]
 
 
+def start_under(zones: Sequence[ZoneFrom], day: date) -> datetime:
+    """When a day begins in a history of zones."""
+    return next(_starts(zones, day, day))[1]
+
+
 def _starts(zones: Sequence[ZoneFrom], first: date, last: date) -> Iterator[tuple[date, datetime]]:
     for position, entry in enumerate(zones):
         zone = ZoneInfo(entry.zone)

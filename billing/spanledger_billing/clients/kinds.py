@@ -7,13 +7,14 @@ editor shows and what `clients apply` refuses cannot drift apart.
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, Protocol
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from spanledger.attribution import MAX_CLIENT_ID, shown
 from spanledger_billing.clients.documents import Items, Node, Problems, Scalar
@@ -216,16 +217,14 @@ class Zone:
         }
 
 
-def zones() -> set[str]:
+@functools.cache
+def zones() -> frozenset[str]:
     """All zones whose name means the same everywhere; `localtime` and the like depend on the machine."""
-    return {name for name in available_timezones() if name not in {"localtime", "Factory", "posixrules"}}
+    return frozenset(available_timezones()) - {"localtime", "Factory", "posixrules"}
 
 
 def is_zone(name: str) -> bool:
-    if name not in zones():
-        return False
-    ZoneInfo(name)
-    return True
+    return name in zones()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ that is owed: a closed statement's bytes are stored and stay as they are.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from spanledger_billing.clients.days import days
+from spanledger_billing.clients.days import start_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,21 +71,22 @@ def _owed_by(roster: Roster, client_id: str, month: str) -> Any:
     if client is None:
         return None
     first = date.fromisoformat(f"{month}-01")
-    last = first.replace(day=monthrange(first.year, first.month)[1])
-    stretches: list[tuple[Any, list[date]]] = []
-    boundaries: list[datetime] = []
-    for day in days(client.zones, first, last):
-        boundaries += [day.starts_at, day.ends_at]
-        owed = _owed_under(client.terms_on(day.day))
-        if stretches and stretches[-1][0] == owed:
-            stretches[-1][1].append(day.day)
-        else:
-            stretches.append((owed, [day.day]))
-    return stretches, boundaries, _rate(roster, client, last)
+    following = (first + timedelta(days=31)).replace(day=1)
+    stretches: list[tuple[date, date, Any]] = []
+    for terms in client.terms:
+        begins, ends = max(terms.from_day, first), min(terms.until_day or following, following)
+        if begins >= ends:
+            continue
+        owed = _owed_under(terms)
+        if stretches and stretches[-1][1:] == (begins, owed):
+            begins = stretches.pop()[0]
+        stretches.append((begins, ends, owed))
+    bounds = (start_under(client.zones, first), start_under(client.zones, following))
+    return stretches, bounds, _rate(roster, client, following - timedelta(days=1))
 
 
-def _owed_under(terms: Terms | None) -> Any:
-    return None if terms is None else (terms.currency, terms.plan, terms.tax)
+def _owed_under(terms: Terms) -> Any:
+    return (terms.timezone, terms.currency, terms.plan, terms.tax)
 
 
 def _rate(roster: Roster, client: Client, last: date) -> Any:
