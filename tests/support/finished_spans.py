@@ -1,5 +1,6 @@
 """Finished spans, as the SDK hands them over."""
 
+import threading
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -10,10 +11,11 @@ from spanledger.delivery import Delivery
 
 
 class _Last(SpanProcessor):
-    span: ReadableSpan
+    def __init__(self) -> None:
+        self.of_thread = threading.local()
 
     def on_end(self, span: ReadableSpan) -> None:
-        self.span = span
+        self.of_thread.span = span
 
 
 _last = _Last()
@@ -24,7 +26,8 @@ _tracer = _provider.get_tracer("spanledger", "1")
 
 def finished(name: str, **attributes: Any) -> ReadableSpan:
     _tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes).end()
-    return _last.span
+    span: ReadableSpan = _last.of_thread.span
+    return span
 
 
 def submit(delivery: Delivery, *names: str) -> None:
