@@ -85,21 +85,23 @@ def list_(*, output_format: _FORMAT = Format.TABLE) -> None:
     """The clients, each with the terms in force today."""
     from spanledger_billing import ledger
     from spanledger_billing.cli import output
-    from spanledger_billing.clients import showing, tables
+    from spanledger_billing.clients import describing, showing, tables
 
     version = tables.current(ledger.connect())
-    rows = showing.overview(version.roster)
+    found = showing.standings(version.roster)
     if output_format is Format.JSON:
-        typer.echo(output.json_text({"version": version.number, "clients": rows}))
+        clients = [showing.as_json(standing) for standing in found]
+        typer.echo(output.json_text({"version": version.number, "clients": clients}))
         return
-    if not rows:
+    if not found:
         typer.echo("No clients yet. next: spanledger clients apply clients.yaml", err=True)
         return
-    table = output.table(["client", "name", "terms", "plan", "budget", "timezone"], [])
-    for row in rows:
-        table.add_row(
-            *(output.name(str(row[key])) for key in ("id", "name", "state", "plan", "budget", "timezone"))
-        )
+    columns = ("plan", "budget", "timezone")
+    table = output.table(["client", "name", "terms", *columns], [])
+    for standing in found:
+        client, words = standing.client, describing.terms(standing.terms)
+        cells = (client.id, client.name, standing.state, *(words[column] for column in columns))
+        table.add_row(*map(output.name, cells))
     output.console().print(table)
 
 
@@ -115,12 +117,13 @@ def show(
     from spanledger_billing.clients import showing, tables
 
     version = tables.current(ledger.connect())
-    content = showing.details(version.roster, client)
+    found = showing.client_of(version.roster, client)
     if output_format is Format.JSON:
-        typer.echo(output.json_text({"version": version.number, **content}))
+        content = {"version": version.number, "client": showing.details_as_json(found)}
+        typer.echo(output.json_text(content))
         return
     console = output.console()
-    for line in showing.lines(content):
+    for line in showing.lines(found):
         console.print(output.name(line))
 
 

@@ -59,7 +59,7 @@ def write(roster: Roster) -> str:
             }
             for rate in roster.exchange_rates
         ],
-        "clients": [_client(client) for client in roster],
+        "clients": [client_content(client) for client in roster],
     }
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
@@ -74,7 +74,8 @@ def _given(value: Agency | Any) -> dict[str, Any]:
     }
 
 
-def _client(client: Client) -> dict[str, Any]:
+def client_content(client: Client) -> dict[str, Any]:
+    """A client as the file has it; every stretch of terms says everything."""
     first = client.terms[0]
     contact = {key: value for key, value in _given(client.contact).items() if value}
     optional = {"contact": contact, "tax_id": client.tax_id, "reference": client.reference}
@@ -84,11 +85,12 @@ def _client(client: Client) -> dict[str, Any]:
         **{key: value for key, value in optional.items() if value},
         "timezone": first.timezone,
         "currency": first.currency,
-        "terms": [_terms(terms) for terms in client.terms],
+        "terms": [terms_content(terms) for terms in client.terms],
     }
 
 
-def _terms(terms: Terms) -> dict[str, Any]:
+def terms_content(terms: Terms) -> dict[str, Any]:
+    """A stretch of terms as the file has it, whole."""
     return {
         "from": terms.from_day,
         **({} if terms.until_day is None else {"until": terms.until_day}),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASE = "clients_and_terms"
-TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates", "client_days")
+TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates")
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def migrated(stack: up.Stack) -> Iterator[Any]:
 
 @pytest.fixture
 def ledger(migrated: Any) -> Any:
-    """A ledger with its schema and no clients."""
+    """A ledger with its schema and no clients; days of earlier tests' clients stay, and nobody has them."""
     for table in TABLES:
         migrated.command(f"TRUNCATE TABLE {table}")
     migrated.command("DROP TABLE IF EXISTS closes")

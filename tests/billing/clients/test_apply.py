@@ -176,6 +176,9 @@ def test_an_apply_that_breaks_off_leaves_what_was_in_force_wherever_it_does(ledg
     apply(ledger, SMALL)
     views = ("current_terms", "current_clients", "current_exchange_rates", "current_budgets", "local_days")
     before = {view: ledger.query(f"SELECT * FROM {view} ORDER BY ALL").result_rows for view in views}
+    ledger.command("TRUNCATE TABLE client_days")
+    calendars.extend_all(ledger)
+    before = {view: ledger.query(f"SELECT * FROM {view} ORDER BY ALL").result_rows for view in views}
     with pytest.raises(LedgerGoneError):
         apply(Breaking(ledger, 0), EXAMPLE, remove=["cobalt"])
     calendars.extend(ledger, [client.zones for client in read(EXAMPLE)])

@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
+from spanledger_billing import migrate
 from spanledger_billing.clients import applying, calendars
 from spanledger_billing.clients.days import ZoneFrom, days, start_of
 from spanledger_billing.clients.reading import read
@@ -25,9 +28,14 @@ clients:
 """
 
 
-def apply(ledger: Any, from_day: date, until: date) -> None:
+@pytest.fixture(autouse=True)
+def _no_days(migrated: Any) -> None:
+    migrated.command("TRUNCATE TABLE client_days")
+
+
+def apply(ledger: Any, from_day: date, until: date, now: datetime | None = NOW) -> None:
     content = FILE.replace("FROM", str(from_day)).replace("UNTIL", str(until)).encode()
-    applying.carry_out(ledger, applying.plan(ledger, read(content), content), now=NOW)
+    applying.carry_out(ledger, applying.plan(ledger, read(content), content), now=now)
 
 
 def test_days_reach_from_2024_to_five_years_ahead(ledger):
@@ -73,6 +81,15 @@ def test_writing_the_days_again_writes_nothing_and_a_year_later_only_that_year(l
     )
 
 
+def test_migrate_writes_the_days_that_clients_lack(ledger):
+    apply(ledger, date(2026, 10, 15), date(2027, 2, 10))
+    own_days = "SELECT * FROM local_days WHERE client_id = 'acme' AND day < '2032-01-01' ORDER BY day"
+    before = ledger.query(own_days).result_rows
+    ledger.command("TRUNCATE TABLE client_days")
+    migrate.apply(ledger, timezone="UTC")
+    assert ledger.query(own_days).result_rows == before
+
+
 def test_a_boundary_that_has_passed_never_moves_and_one_to_come_does():
     """The clocks of a country are changed by law, in this test by an hour, for days known already."""
     hour = timedelta(hours=1)
@@ -115,7 +132,7 @@ def test_a_call_counts_in_its_clients_own_month_and_outside_its_terms_in_the_age
     zone = ZoneInfo("America/New_York")
     this_month = datetime.now(zone).date().replace(day=1)
     last_month = (this_month - timedelta(days=1)).replace(day=1)
-    apply(ledger, last_month, date(2099, 1, 1))
+    apply(ledger, last_month, date(2099, 1, 1), now=None)
     hour_before = start_of(last_month, zone) - timedelta(hours=1)
     last_hour = start_of(this_month, zone) - timedelta(hours=1)
     before, within = span(at=hour_before), span(at=last_hour)

@@ -128,11 +128,24 @@ def test_list_shows_the_clients_and_their_plans(file):
         "elm-street-bakery",
     ]
     assert "75,000 JPY for 300 USD of cost, beyond it cost + 25 %" in table
+    assert "cost + 40 %, 30 % from 1,000 USD, 20 % from 5,000 USD, at least 250 USD" in table
+
+
+def test_programs_get_figures_as_text_to_the_last_digit(file):
+    run("apply", file)
     listed = json.loads(run("list", "--format", "json").stdout)
     assert listed["version"] == 1
-    assert listed["clients"][1]["plan"] == (
-        "cost + 40 %, 30 % from 1,000 USD, 20 % from 5,000 USD, at least 250 USD"
-    )
+    assert listed["clients"][1]["terms"]["plan"] == {
+        "tiers": [
+            {"from_cost_usd": "0", "markup_percent": "40"},
+            {"from_cost_usd": "1000", "markup_percent": "30"},
+            {"from_cost_usd": "5000", "markup_percent": "20"},
+        ],
+        "minimum": "250",
+    }
+    shown = json.loads(run("show", "elm-street-bakery", "--format", "json").stdout)["client"]
+    assert shown["terms"][1]["tax"] == {"name": "Sales tax", "percent": "6.25"}
+    assert [stretch["from"] for stretch in shown["terms"]] == ["2026-01-01", "2026-07-01", "2026-09-01"]
 
 
 def test_show_tells_all_terms_of_a_client_with_their_days(file):
@@ -159,8 +172,9 @@ def test_show_tells_all_terms_of_a_client_with_their_days(file):
         "    statements: with cost and markup",
         "    incomplete tolerance: 0.5 %",
     ]
-    shown = json.loads(run("show", "acme", "--format", "json").stdout)
-    assert shown["terms"][1]["overrides"] == "claude-opus-*: 15 %; openai image_output: 40 %; web_search: 0 %"
+    assert "    overrides: claude-opus-*: 15 %; openai image_output: 40 %; web_search: 0 %" in (
+        run("show", "acme").stdout.splitlines()
+    )
     assert "reference: PO 4711" in run("show", "acme").stdout
 
 
