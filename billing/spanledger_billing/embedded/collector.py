@@ -11,9 +11,6 @@ from spanledger_billing.errors import InvalidInputError
 BINARY: Final = "otelcol-spanledger"
 MEMORY_MIB: Final = 1024
 
-_PASSED_ON: Final = frozenset({"SPANLEDGER_QUEUE_BYTES", "SPANLEDGER_TEST_RUN"})
-"""How much may wait on disk is the operator's to say; the other is the mark of a test run."""
-
 
 def binary() -> Path:
     """`SPANLEDGER_COLLECTOR_BINARY`, else what `make collector` built, else what is on the PATH.
@@ -55,12 +52,13 @@ def environment(data: Path, ports: dict[str, int], password: str, tokens: Path |
     """All that config.yaml leaves open, so that nothing of it is taken from the operator's own environment.
 
     There a variable for the Docker set-up could make the collector of this machine listen beyond loopback.
+    Only how much may wait on disk is the operator's to say.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
         # OTEL_* would configure the collector's own telemetry, with what was meant for the apps'.
-        if not name.startswith(("OTEL_", "SPANLEDGER_")) or name in _PASSED_ON
+        if not name.startswith(("OTEL_", "SPANLEDGER_")) or name == "SPANLEDGER_QUEUE_BYTES"
     }
     ours = {
         "SPANLEDGER_OTLP_HOST": "127.0.0.1",
@@ -86,4 +84,16 @@ def environment(data: Path, ports: dict[str, int], password: str, tokens: Path |
 
 
 def database() -> str:
-    return os.environ.get("SPANLEDGER_DATABASE") or "spanledger"
+    """The ledger's database.
+
+    Raises:
+        InvalidInputError: it is the one that can hold no tables here.
+
+    """
+    name = os.environ.get("SPANLEDGER_DATABASE") or "spanledger"
+    if name in {"default", "system"}:
+        raise InvalidInputError(
+            f"SPANLEDGER_DATABASE is {name!r}, in which the embedded engine keeps nothing",
+            next_step="unset it, or give the ledger a name of its own",
+        )
+    return name

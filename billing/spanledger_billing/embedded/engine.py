@@ -62,7 +62,7 @@ class Lane(Enum):
 
     INSERTS = ("inserts", 2)
     QUICK = ("quick", 2)
-    """DESCRIBE and its like, which the exporter asks before every insert."""
+    """What reads no data, such as DESCRIBE: clients ask it when they connect and before each insert."""
     READS = ("reads", 4)
     WRITES = ("writes", 2)
 
@@ -111,7 +111,7 @@ class Engine:
         seconds = f"&max_execution_time={DEFAULT_MAX_SECONDS}"
         self._limits = {
             Lane.INSERTS: "",
-            Lane.QUICK: seconds,
+            Lane.QUICK: memory + seconds,
             Lane.READS: memory + seconds,
             Lane.WRITES: memory,
         }
@@ -119,6 +119,7 @@ class Engine:
         # Stays open: the engine ends with the last connection.
         self._keeper = self._open()
         self._keeper_lock = threading.Lock()
+        self._close_files()
         # The engine puts handlers of its own over the process's; this process stops in its own way.
         _chdb.reset_signal_handlers()
         row = self._keeper.query("SELECT version(), timezone()", "TabSeparated").bytes().decode().split()
@@ -131,12 +132,23 @@ class Engine:
             f"clickhouse?config-file=clickhouse.xml&log-level=warning&implicit_select=0{limits}"
         )
 
+    def _close_files(self) -> None:
+        """Makes `default` a database that holds nothing.
+
+        As chDB opens it at every start, a table's name there may be a file's: a reader's query for the table
+        `password` would print the owner's. What takes its place refuses tables, for they would be gone at
+        the next start.
+        """
+        _query(self._keeper, "DROP DATABASE default SYNC")
+        _query(self._keeper, "CREATE DATABASE default ENGINE = Dictionary")
+
     def close(self) -> None:
         self._keeper.close()
 
     def kind(self, sql: bytes) -> tuple[Kind, int]:
         """The kind, and how many statements the text holds."""
-        text = sql.decode("utf-8", "surrogateescape")
+        # Text in quotes need not be UTF-8; what the statement does never depends on it.
+        text = sql.decode("utf-8", "replace")
         with self._keeper_lock:
             report = self._keeper._conn.classify_query(text, "default")  # noqa: SLF001 - as chdb.durable does
         kinds = {
@@ -166,7 +178,8 @@ class Engine:
         parameters: Mapping[str, str] | None = None,
     ) -> Any:
         file = self._incoming / secrets.token_hex(8)
-        sql = f"{insert.head} FROM INFILE '{file}' {insert.settings} FORMAT {insert.format}"
+        where = f" FROM INFILE '{file}' ".encode()
+        sql = insert.head + where + insert.settings + f" FORMAT {insert.format}".encode()
         try:
             file.write_bytes(rows)
             return _query(connection, sql, parameters=parameters)
@@ -209,7 +222,7 @@ class Engine:
             for table in session.tables:
                 columns = f"{_backquoted(table.name)} ({table.columns})"
                 _query(connection, f"CREATE TEMPORARY TABLE {columns}")
-                insert = DataInsert(f"INSERT INTO {_backquoted(table.name)}", "", table.format, 0)
+                insert = DataInsert(f"INSERT INTO {_backquoted(table.name)}".encode(), b"", table.format, 0)
                 self._insert(connection, insert, table.rows)
             if session.reads_only:
                 # Last, since no setting changes after it. With 2 instead of 1 the table functions that read

@@ -14,12 +14,18 @@ from typing import Any, Final
 
 from spanledger_billing.errors import InvalidInputError, RefusedError, UnreachableError
 
+_PATTERN: Final = frozenset("*?{}")
 ADDRESSES: Final = "endpoint.json"
 
 
 def prepare(folder: Path) -> Path:
     """The folder as an absolute path, made where it is not there, open to its owner only."""
     folder = folder.expanduser().resolve()
+    if set(str(folder)) & _PATTERN:
+        raise InvalidInputError(
+            f"the data folder {folder} has one of * ? {{ }} in it, which the engine takes for a pattern",
+            next_step="name another folder with --data",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name in ("clickhouse", "queue", "log"):

@@ -58,7 +58,10 @@ def read(headers: Message, body: bytes, parameters: Mapping[str, str]) -> Form:
         if not separator or not isinstance(name, str):
             raise BadRequestError(400, "a part of the multipart body has no name")
         if disposition.get_filename() is None:
-            fields[name] = content.decode("utf-8", "surrogateescape")
+            try:
+                fields[name] = content.decode()
+            except UnicodeDecodeError as error:
+                raise BadRequestError(400, "a field of the multipart body is not UTF-8") from error
         else:
             files[name] = content
     described = {**parameters, **fields}

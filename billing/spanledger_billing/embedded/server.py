@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, cast
@@ -22,6 +23,7 @@ from spanledger_billing.embedded.engine import Answer, Engine, EngineError, Kind
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_CONNECTIONS: Final = 256
+MAX_PARAMETERS: Final = 1000
 IDLE_SECONDS: Final = 600
 """A connection that stays silent for so long is closed; clients keep theirs open between requests."""
 
@@ -57,6 +59,9 @@ _TRANSPORT: Final = frozenset(
 _PARAMETER: Final = "param_"
 # The promise of a 200 is the endpoint's, not the request's.
 _NOT_TO_CHOOSE: Final = frozenset({"async_insert", "wait_for_async_insert", "readonly"})
+# Grafana's data source and clickhouse-go set it on every request. Nothing else is a reader's to choose, above
+# all not how much memory a query takes.
+_READERS_TO_CHOOSE: Final = frozenset({"max_execution_time"})
 
 # ClickHouse's own choice of status by error code (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp).
 _STATUS: Final = {
@@ -166,6 +171,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(status, f"{error}\n".encode(), {"X-ClickHouse-Exception-Code": str(error.code)})
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+        except Exception as error:  # noqa: BLE001 - whatever it was, the client gets an answer
+            # Without its text, which may quote the request.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("%s in %s line %s", type(error).__name__, where.name, where.lineno)
+            self.close_connection = True
+            self._send(500, b"Code: 1001. DB::Exception: a fault of the endpoint's own (STD_EXCEPTION)\n")
         finally:
             self._endpoint.end()
 
@@ -179,10 +190,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise BadRequestError(404, "There is no handle here; SQL goes to /")
         try:
             parameters = dict(
-                parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape", max_num_fields=1000)
+                parse_qsl(url.query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
             )
         except ValueError as error:
-            raise BadRequestError(400, "the URL has more than 1000 parameters") from error
+            raise BadRequestError(
+                400, f"the URL's parameters are not UTF-8, or more than {MAX_PARAMETERS}"
+            ) from error
         identity = self._endpoint.gatekeeper.identify(cast("Mapping[str, str]", self.headers), parameters)
         if identity is None:
             # Unread, so that nobody fills memory without a password.
@@ -200,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             sent = form.read(self.headers, content, parameters)
             parameters |= sent.fields
             content, tables = b"", sent.tables
-        query = parameters.get("query", "").encode("utf-8", "surrogateescape")
+        query = parameters.get("query", "").encode()
         self._answer(query, content, _session(parameters, tables, identity), parameters)
 
     def _answer(self, query: bytes, content: bytes, session: Session, parameters: Mapping[str, str]) -> None:
@@ -209,6 +222,10 @@ class _Handler(BaseHTTPRequestHandler):
         if parameters.get("compress") == "1" or parameters.get("decompress") == "1":
             raise RefusalError(
                 48, "ClickHouse's own compressed frames are not spoken here; set compress: none"
+            )
+        if session.reads_only and session.settings.keys() - _READERS_TO_CHOOSE:
+            raise RefusalError(
+                164, f"A reader may set {', '.join(_READERS_TO_CHOOSE)} and no other. (READONLY)"
             )
         if session.tables and session.reads_only:
             # Their columns are SQL that runs before the engine is read-only.
@@ -220,6 +237,8 @@ class _Handler(BaseHTTPRequestHandler):
         # As ClickHouse does: the parameter's text, a line end, the body.
         sql = query + b"\n" + content if query else content
         kept = statement.read(sql)
+        if not kept.first_word:
+            raise RefusalError(62, "Empty query (SYNTAX_ERROR)", 400)
         asked = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         if kept.insert is not None and not session.reads_only and self.command == "POST":
             rows = memoryview(sql)[kept.insert.data_at :]
@@ -245,9 +264,13 @@ class _Handler(BaseHTTPRequestHandler):
         if session.reads_only and kept.calls_file_function:
             raise RefusalError(164, "A reader may not read files. (READONLY)")
         if kind is Kind.READS:
-            quick = kept.first_word in {"DESCRIBE", "DESC", "EXISTS", "SHOW"} or sql.strip() == b"SELECT 1"
-            return engine.run(sql, Lane.QUICK if quick else Lane.READS, output_format, session)
-        return engine.run(sql, Lane.WRITES, output_format, session)
+            lane = Lane.QUICK if kept.is_quick else Lane.READS
+            return engine.run(sql, lane, output_format, session)
+        answer = engine.run(sql, Lane.WRITES, output_format, session)
+        if kind is Kind.UNKNOWN:
+            # The engine says what is wrong with most texts, but answers some that are no SQL with nothing.
+            raise RefusalError(62, "This is no statement (SYNTAX_ERROR)")
+        return answer
 
     def _headers(
         self, parameters: Mapping[str, str], output_format: str, answer: Answer | None, started: int

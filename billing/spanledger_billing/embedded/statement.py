@@ -55,9 +55,9 @@ def _tokens(sql: bytes) -> Iterator[_Token]:
 class DataInsert:
     """An INSERT whose rows come with the request."""
 
-    head: str
+    head: bytes
     """`INSERT INTO table (columns)`, nothing behind it."""
-    settings: str
+    settings: bytes
     """`SETTINGS a = 1, …` where the SQL has them, else empty."""
     format: str
     data_at: int
@@ -69,6 +69,8 @@ class Statement:
     """What the endpoint has to know of a text that the engine will read in full."""
 
     first_word: str
+    is_quick: bool
+    """It asks about the server or a table's columns, and reads no data."""
     insert: DataInsert | None
     format: str | None
     """The `FORMAT name` that a query ends in."""
@@ -87,23 +89,37 @@ def read(sql: bytes) -> Statement:
     tokens = _tokens(sql)
     first = next(tokens, None)
     if first is None:
-        return Statement("", None, None, names_files=False, calls_file_function=False)
+        return Statement("", False, None, None, False, False)
     seen = [first]
     if first.word == b"INSERT":
         insert = _data_insert(sql, seen, tokens)
         if insert is not None:
-            return Statement("INSERT", insert, None, names_files=False, calls_file_function=False)
+            return Statement("INSERT", False, insert, None, False, False)
     seen.extend(tokens)
     outer = [token for token in seen if token.depth == 0]
     pairs = list(itertools.pairwise(seen))
     return Statement(
         first_word=first.word.decode("utf-8", "replace"),
+        is_quick=_is_quick(first, seen),
         insert=None,
         format=_output_format(sql, outer),
         names_files=any((a.word, b.word) in _FILES for a, b in pairs),
         calls_file_function=any(
             b.word == b"(" and (a.word == b"FILE" or a.kind == "quoted") for a, b in pairs
         ),
+    )
+
+
+_DESCRIBES: Final = frozenset({b"DESCRIBE", b"DESC", b"EXISTS", b"SHOW"})
+_SETTINGS: Final = [b"SYSTEM", b".", b"SETTINGS"]
+
+
+def _is_quick(first: _Token, seen: Sequence[_Token]) -> bool:
+    if first.word in _DESCRIBES:
+        return True
+    sources = [number + 1 for number, token in enumerate(seen) if token.word in {b"FROM", b"JOIN"}]
+    return first.word == b"SELECT" and all(
+        [token.word for token in seen[at : at + 3]] == _SETTINGS for at in sources
     )
 
 
@@ -125,8 +141,7 @@ def _data_insert(sql: bytes, seen: list[_Token], tokens: Iterator[_Token]) -> Da
             settings_at = token.start
         elif token.word in {b"FORMAT", b"VALUES"}:
             head_end = token.start if settings_at < 0 else settings_at
-            head = sql[:head_end].decode("utf-8", "surrogateescape")
-            settings = sql[head_end : token.start].decode("utf-8", "surrogateescape")
+            head, settings = sql[:head_end], sql[head_end : token.start]
             if token.word == b"VALUES":
                 return DataInsert(head, settings, "Values", token.end)
             name = next(tokens, None)
