@@ -43,8 +43,9 @@ def events_of(kind, data: bytes, cuts: list[int]) -> list[tuple[bytes, bytes]]:
 def test_server_sent_events_come_out_whole(events, newline, bom, closed, cuts):
     lines = []
     for name, data in events:
-        lines += [": a comment", f"event: {name}"] if name else ["id: 7"]
+        lines += [f"event: {name}"] if name else []
         lines += [f"data: {line}" for line in data]
+        lines += [": a comment", "id: 7"]
         lines.append("")
     text = newline.join(lines) + (newline if closed else "")
     data = (b"\xef\xbb\xbf" if bom else b"") + text.encode()

@@ -62,12 +62,16 @@ def test_a_skimmer_finds_what_parsing_and_pruning_finds_however_the_text_is_spli
     value, spec, cuts, ascii_only, indent
 ):
     data = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
-    skimmer = Skimmer(spec)
+    skimmer, by_the_byte = Skimmer(spec), Skimmer(spec)
     for piece in split(data, cuts):
         skimmer.feed(piece)
     skimmer.feed(b"\n")
+    for at in range(len(data)):
+        by_the_byte.feed(data[at : at + 1])
+    by_the_byte.feed(b"\n")
     expected = pruned(json.loads(data.decode("utf-8", "replace"), parse_float=Decimal), spec)
-    assert (skimmer.root, skimmer.closed, skimmer.broken) == (expected, True, False)
+    for found in (skimmer, by_the_byte):
+        assert (found.root, found.closed, found.broken) == (expected, True, False)
     assert skim(data, spec) == expected
 
 
@@ -83,6 +87,15 @@ def test_a_document_finds_the_same_below_and_above_the_size_that_is_parsed_at_on
             document.feed(piece)
         found.append(document.root)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("size", range(1, 30))
+def test_an_escape_that_is_cut_in_two_escapes_all_the_same(size):
+    data = rb'{"skipped": ["a\"", "b\\", "\\\", \"id\": 1"], "k\"ey": "\\\"", "id": "c\"\\"}'
+    skimmer = Skimmer({"id": KEEP})
+    for at in range(0, len(data), size):
+        skimmer.feed(data[at : at + size])
+    assert skimmer.root == {"id": 'c"\\'}
 
 
 @given(st.binary(max_size=200), SPECS)

@@ -39,6 +39,9 @@ def test_a_websocket_event_reads_as_expected(case):
     readings = read_websocket_event(case.request["url"], json.dumps(case.response["event"]))
     assert check_expected(case, seen(readings)) == []
     assert [reading.operation for reading in readings] == [case.operation]
+    if case.operation == "transcription":
+        # Billed at the transcribing model, not at the one that the connection names.
+        assert [reading.request_model for reading in readings] == [None]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
