@@ -5,7 +5,7 @@ The file:
 - documents: YAML as text with line numbers; what is a number is decided where it is known.
 - kinds, shapes: what may stand at a place; reads it, and describes it as JSON Schema.
 - layout: the file itself, made of these.
-- resolving: from what the file says to the model; dates, rates and plans checked against each other.
+- resolving, plans: from what the file says to the model; dates, rates and plans checked with each other.
 - reading, writing: the whole way, there and back.
 
 The model, and what follows from it:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from spanledger_billing.clients.kinds import Choice, ClientId, Currency, Day, Flag, Number, Text, Zone
 from spanledger_billing.clients.shapes import Field, ListOf, MapOf, OrNone, Record
+from spanledger_billing.prices.units import LASTING, PUBLISHED
 
 if TYPE_CHECKING:
     from spanledger_billing.clients.kinds import Schema
@@ -35,15 +36,9 @@ COLOUR: Final = Text(7, pattern=r"#[0-9a-fA-F]{6}", says='a colour such as "#1f4
 NAME: Final = Text(200)
 ADDRESS: Final = ListOf(Text(200), "a line of address", most=10)
 
-UNITS: Final = (
-    *("input", "output", "reasoning", "citation"),
-    *("cache_read", "cache_read_audio", "cache_read_image", "cache_read_video"),
-    *("cache_write", "cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h"),
-    *("audio_input", "image_input", "video_input", "audio_output", "image_output"),
-    *("seconds", "characters", "pages", "images", "rerank", "request"),
-    *("web_search", "social_search", "storage_search", "code_execution"),
-)
-"""Billable units, as the ledger names them; a server tool of another name is `tool:<name>`."""
+UNITS: Final = (*PUBLISHED, *LASTING, "images", "stated_by_provider")
+"""Billable units, as the ledger's costs name them; a server tool of another name is `tool:<name>`. Where a
+provider's own figure wins, the cost of the whole call stands under `stated_by_provider`."""
 
 _TIER: Final = Record(
     {
@@ -68,7 +63,7 @@ _OVERRIDE: Final = Record(
         ),
         "unit": Field(
             Text(60, pattern=rf"{'|'.join(UNITS)}|tool:\S+", says=f"{', '.join(UNITS)} or tool:<name>"),
-            "a billable unit",
+            "a billable unit, or stated_by_provider where the provider states a call's cost as a whole",
         ),
         "markup_percent": Field(MARKUP, "percent on top of the cost of this usage", required=True),
     },

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from spanledger_billing.cli import app
 from spanledger_billing.clients.reading import read
+from support.applied import closes
 
 EXAMPLE = (
     Path("schema/clients.example.yaml")
@@ -79,10 +80,7 @@ def test_a_file_that_is_not_allowed_ends_with_2_before_the_ledger_is_asked(file,
 
 def test_a_change_that_needs_consent_is_shown_and_ends_with_4(file, ledger):
     run("apply", file)
-    ledger.command(
-        "CREATE TABLE closes (client_id String, month String) ENGINE = MergeTree ORDER BY client_id"
-    )
-    ledger.insert("closes", [["cobalt-legal", "2026-03"]], column_names=["client_id", "month"])
+    closes(ledger, ("cobalt-legal", "2026-03"))
     file.write_text(EXAMPLE.replace("plan: {flat_fee: 500}", "plan: {flat_fee: 620.50}"))
     for options in ([], ["--dry-run"]):
         refused = run("apply", file, *options)
@@ -95,10 +93,7 @@ def test_a_change_that_needs_consent_is_shown_and_ends_with_4(file, ledger):
 
 def test_every_consent_that_is_missing_is_named_at_once(file, ledger):
     run("apply", file)
-    ledger.command(
-        "CREATE TABLE closes (client_id String, month String) ENGINE = MergeTree ORDER BY client_id"
-    )
-    ledger.insert("closes", [["acme", "2026-03"]], column_names=["client_id", "month"])
+    closes(ledger, ("acme", "2026-03"))
     file.write_text("agency: {name: Meridian}\nclients: []\n")
     refused = run("apply", file)
     assert refused.exit_code == 4
