@@ -76,8 +76,8 @@ def _print_lines(change: Any) -> None:
         for client_id, month in months:
             by_client.setdefault(client_id, []).append(month)
         for client_id, reached in by_client.items():
-            text = f"changes what {client_id} owes for {', '.join(reached)}, {kind}"
-            console.print(Text("! ", style="bold red") + output.name(text))
+            said = output.name(f"changes what {client_id} owes for {', '.join(reached)}, {kind}")
+            console.print(Text("! ", style="bold red") + said)
 
 
 @app.command("list")
