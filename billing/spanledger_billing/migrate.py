@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spanledger_billing import calendar, resources
+from spanledger_billing.clients import calendars
 from spanledger_billing.errors import InvalidInputError, OperatorError, RefusedError
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Names of migrations, in their order."""
+
+    applied: list[str]
+    pending: list[str]
+    changed: list[str]
+    """Applied from another file than the one released."""
+    unknown: list[str]
+    """Applied by a newer release."""
+
+
 def apply(
     client: Client,
     *,
@@ -62,7 +75,7 @@ def apply(
     timezone: str | None = None,
     engine: Callable[[str], str] = str,
 ) -> list[str]:
-    """Apply what is missing, extend the calendar, and return the names of the migrations applied.
+    """Apply what is missing, extend all calendars, and return the names of the migrations applied.
 
     Args:
         client: connected to the server; the ledger's database is the client's, made where it is missing.
@@ -95,7 +108,26 @@ def apply(
         )
         applied.append(migration.name)
     calendar.extend(client, timezone=zone)
+    calendars.extend_all(client)
     return applied
+
+
+def status(client: Client) -> Status:
+    """How the ledger's schema stands to this release's. Nothing is changed; the database may be missing."""
+    present = client.query(
+        "SELECT count() FROM system.tables WHERE database = %(database)s AND name = 'schema_migrations'",
+        parameters={"database": _database(client)},
+    ).result_rows[0][0]
+    known = _recorded(client) if present else {}
+    released = {
+        migration.name: migration.checksum for migration in load(resources.folder("schema") / "migrations")
+    }
+    return Status(
+        applied=[name for name in released if name in known],
+        pending=[name for name in released if name not in known],
+        changed=[name for name, checksum in released.items() if known.get(name, checksum) != checksum],
+        unknown=sorted(known.keys() - released.keys()),
+    )
 
 
 def load(folder: Path) -> list[Migration]:

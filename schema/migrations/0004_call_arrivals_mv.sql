@@ -163,6 +163,10 @@ SELECT
                 if(said_found NOT IN ('true', 'false', '') OR said_complete NOT IN ('true', 'false', ''),
                     'usage flags not understood', ''),
                 if(length(said_quantities) > 64, 'too many quantities', ''),
+                if(
+                    a['spanledger.metering_error'] != '',
+                    concat('metering failed at: ', toValidUTF8(substring(a['spanledger.metering_error'], 1, 64))), ''
+                ),
                 if(cost_not_usable, 'quantity not usable: provider_cost_usd', '')
             ]
         ),

@@ -16,6 +16,14 @@ ENGINE = {engine:ReplacingMergeTree}
 -- The question is which line is the latest.
 ORDER BY (imported_at, version);
 
+-- price_list: one row, the list in force; none before the first import.
+
+CREATE VIEW IF NOT EXISTS {database}.price_list AS
+SELECT version, source, source_version, imported_at
+FROM {database}.price_imports
+ORDER BY imported_at DESC, version DESC
+LIMIT 1;
+
 -- price_list_in_force: one row, the version that prices calls now; empty text before the first import.
 
 CREATE VIEW IF NOT EXISTS {database}.price_list_in_force AS

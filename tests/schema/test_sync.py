@@ -13,11 +13,11 @@ from genai_prices import types as types_
 from genai_prices.data import providers
 from genai_prices.data_units import unit_data
 from genai_prices.units import UnitRegistry
-from support.arrivals import arrival, arrive
-from support.spans import deliver, span
 
 from spanledger_billing.prices import lookup, published, sync
 from spanledger_billing.prices.errors import PriceListError
+from support.arrivals import arrival, arrive
+from support.spans import deliver, span
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -80,7 +80,9 @@ def test_calls_priced_by_an_older_list_keep_their_price_and_name_it(own_ledger: 
     sync.put_in_force(own_ledger, a_list("2"))
     sync.fill(own_ledger)
     deliver(own_ledger, [span({"input": 1000, "output": 0}, client_id="late")])
-    rows = own_ledger.query("SELECT client_id, cost_usd, price_version FROM calls ORDER BY client_id").result_rows
+    rows = own_ledger.query(
+        "SELECT client_id, cost_usd, price_version FROM calls ORDER BY client_id"
+    ).result_rows
     assert rows == [
         ("early", Decimal("0.001"), a_list("1").version),
         ("late", Decimal("0.002"), a_list("2").version),
@@ -161,7 +163,9 @@ def test_the_installed_list_is_taken_over_whole() -> None:
 
 def test_a_price_is_shown_dated_with_its_circumstances_and_version(ledger: Client) -> None:
     found = lookup.prices(ledger, "O3", "openai")
-    shown = [(p.valid_from, p.valid_until, p.price_usd) for p in found if p.unit == "input" and not p.circumstances]
+    shown = [
+        (p.valid_from, p.valid_until, p.price_usd) for p in found if p.unit == "input" and not p.circumstances
+    ]
     assert shown == [(None, date(2025, 6, 10), Decimal(10)), (date(2025, 6, 10), None, Decimal(2))]
     assert {p.version for p in found} == {sync.in_force(ledger)}
     assert {"batch", "flex", "priority"} <= {p.circumstances for p in found}
@@ -191,7 +195,10 @@ def test_filling_tells_how_far_it_is_and_takes_every_month(own_ledger: Client) -
     now = datetime.now(UTC)
     arrive(
         own_ledger,
-        [arrival({"input": 1000}, at=now - timedelta(days=31 * n), response_model="gpt-4o") for n in range(4)],
+        [
+            arrival({"input": 1000}, at=now - timedelta(days=31 * n), response_model="gpt-4o")
+            for n in range(4)
+        ],
     )
     told: list[tuple[str, int, int]] = []
     synced = sync.sync(own_ledger, progress=lambda *step: told.append(step))

@@ -79,7 +79,9 @@ def show(
     if format_ is TableOrJson.JSON:
         typer.echo(json.dumps([_as_json(price) for price in found], indent=2))
     else:
-        output.print_table(_as_table(found), output.console())
+        console = output.console()
+        console.print(f"price list {found[0].version}")
+        output.print_table(_as_table(found), console)
 
 
 def _as_json(price: Price) -> dict[str, object]:
@@ -101,17 +103,14 @@ def _as_json(price: Price) -> dict[str, object]:
 def _as_table(found: list[Price]) -> Table:
     from spanledger_billing.cli import output
 
-    table = output.table(
-        ("provider", "model", "from", "until", "circumstances", "unit"), (f"USD by {found[0].version}", "per")
-    )
+    table = output.table(("model", "circumstances", "unit"), ("from", "until", "USD", "per"))
     for price in found:
         table.add_row(
-            output.name(price.provider),
-            output.name(price.model),
-            str(price.valid_from or ""),
-            str(price.valid_until or ""),
+            output.name(f"{price.provider} {price.model}"),
             price.circumstances,
             price.unit,
+            str(price.valid_from or ""),
+            str(price.valid_until or ""),
             output.plain(price.price_usd),
             f"{price.per:,}",
         )
