@@ -199,6 +199,8 @@ def start(
     lock = folder.Lock(data)
     with contextlib.ExitStack() as undo:
         undo.callback(lock.release)
+        # Of a run that was killed: nothing answers there, or something else does.
+        (data / folder.ADDRESSES).unlink(missing_ok=True)
         settled = ports.settle(
             {
                 "otlp-http-port": otlp_http_port,
