@@ -88,7 +88,8 @@ def demo(
 def _new_folder() -> Path:
     """The default folder, or where an earlier demo left it, the first of its name with a number."""
     numbered = (Path(f"{DEFAULT_FOLDER}-{number}") for number in itertools.count(2))
-    return next(folder for folder in (Path(DEFAULT_FOLDER), *numbered) if not folder.exists())
+    candidates = itertools.chain([Path(DEFAULT_FOLDER)], numbered)
+    return next(folder for folder in candidates if not folder.exists())
 
 
 def _print_verdict(show: Console, books: Tally, found: Sequence[Difference]) -> None:
