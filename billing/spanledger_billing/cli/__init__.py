@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "usage": "usage:usage",
     "statement": "statement:statement",
     "doctor": "doctor:doctor",
+    "repair": "repair:repair",
 }
 """Command -> module in this package and what in it is the command, in the order a newcomer needs them."""
 
