@@ -27,6 +27,7 @@ SELECT
     fee_x,
     running_usage_x,
     running_charge_x,
+    running_top_up_x,
     running_top_up_x[-1] AS top_up_x,
     running_charge_x[-1] AS charge_x,
     -- What the plan charges for the usage that no override is for, as a whole. A flat fee that includes all usage is
@@ -97,25 +98,19 @@ FROM
                         override_factor,
                         arraySum(used_by_day.costs.2)
                     )::Tuple(provider String, model String, unit String, override_factor Decimal(76, 6), cost_usd Decimal(76, 18)),
-                    used_by_day.of_this_stretch
+                    notEmpty(used_by_day.used_days)
                 ) AS used,
-                sumMap(
-                    arrayPushBack(used_by_day.costs.1, first_day),
-                    arrayPushBack(
-                        if(override_factor = 0, used_by_day.costs.2, arrayMap(c -> toDecimal256(0, 18), used_by_day.costs.2)),
-                        -- Kept in the sum, which leaves zeros out, and taken off again below.
-                        toDecimal256(1, 18)
-                    ),
-                    arrayPushBack(
-                        arrayMap(c -> c * override_factor, used_by_day.costs.2), toDecimal256(0, 24)
-                    )
-                ) AS by_day,
-                by_day.1 AS days,
-                count() AS entries,
+                arraySort(arrayDistinct(arrayPushBack(groupArrayArray(used_by_day.used_days), first_day))) AS days,
+                sumMapIf(used_by_day.costs.1, used_by_day.costs.2, override_factor = 0) AS plain_by_day,
+                sumMapIf(
+                    used_by_day.costs.1, arrayMap(c -> c * override_factor, used_by_day.costs.2), override_factor != 0
+                ) AS override_by_day,
                 arrayMap(
-                    i -> arraySum(arraySlice(by_day.2, 1, i)) - toDecimal256(entries, 18), arrayEnumerate(days)
+                    d -> arraySum(arrayFilter((cost, on) -> on <= d, plain_by_day.2, plain_by_day.1)), days
                 ) AS running_plain_usd,
-                arrayMap(i -> arraySum(arraySlice(by_day.3, 1, i)), arrayEnumerate(days)) AS running_override_usd
+                arrayMap(
+                    d -> arraySum(arrayFilter((cost, on) -> on <= d, override_by_day.2, override_by_day.1)), days
+                ) AS running_override_usd
             FROM
             (
                 SELECT
@@ -136,8 +131,9 @@ FROM
                         [usage.day], [toDecimal256(usage.cost_usd, 18)],
                         usage.day >= stretches.first_day AND usage.day <= stretches.last_day
                     ) AS costs,
-                    countIf(usage.day >= stretches.first_day AND usage.day <= stretches.last_day) > 0
-                        AS of_this_stretch,
+                    groupUniqArrayIf(
+                        usage.day, usage.day >= stretches.first_day AND usage.day <= stretches.last_day
+                    ) AS used_days,
                     any(stretches.last_day) AS last_day,
                     any(stretches.stretch_days) AS stretch_days,
                     any(stretches.month_days) AS month_days,
