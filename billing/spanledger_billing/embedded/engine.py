@@ -61,8 +61,10 @@ class Lane(Enum):
     """Statements that wait for one another; the value is how many of them run at once."""
 
     INSERTS = ("inserts", 2)
+    DESCRIBES = ("describes", 2)
+    """What the exporter asks before each insert."""
     QUICK = ("quick", 2)
-    """What reads no data, such as DESCRIBE: clients ask it when they connect and before each insert."""
+    """What clients ask when they connect."""
     READS = ("reads", 4)
     WRITES = ("writes", 2)
 
@@ -111,6 +113,7 @@ class Engine:
         seconds = f"&max_execution_time={DEFAULT_MAX_SECONDS}"
         self._limits = {
             Lane.INSERTS: "",
+            Lane.DESCRIBES: seconds,
             Lane.QUICK: memory + seconds,
             Lane.READS: memory + seconds,
             Lane.WRITES: memory,

@@ -12,56 +12,25 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from spanledger_billing.embedded import body, form, handshake, statement
+from spanledger_billing.embedded import body, form, handshake, parameters, statement
 from spanledger_billing.embedded.body import BadRequestError
-from spanledger_billing.embedded.credentials import Gatekeeper, Identity
+from spanledger_billing.embedded.credentials import Gatekeeper
 from spanledger_billing.embedded.engine import Answer, Engine, EngineError, Kind, Lane, Session
+from spanledger_billing.embedded.statement import Pace
 
 LOOPBACK: Final = "127.0.0.1"
 MAX_CONNECTIONS: Final = 256
-MAX_PARAMETERS: Final = 1000
 IDLE_SECONDS: Final = 600
 """A connection that stays silent for so long is closed; clients keep theirs open between requests."""
 
 _log = logging.getLogger(__name__)
 
-# Parameters of a request that are no settings of the engine's.
-_TRANSPORT: Final = frozenset(
-    {
-        "add_http_cors_header",
-        "buffer_size",
-        "cancel_http_readonly_queries_on_client_close",
-        "client_protocol_version",
-        "compress",
-        "database",
-        "decompress",
-        "default_format",
-        "enable_http_compression",
-        "http_headers_progress_interval_ms",
-        "password",
-        "query",
-        "query_id",
-        "quota_key",
-        "role",
-        "send_progress_in_http_headers",
-        "session_check",
-        "session_id",
-        "session_timeout",
-        "stacktrace",
-        "user",
-        "wait_end_of_query",
-    }
-)
-_PARAMETER: Final = "param_"
-# The promise of a 200 is the endpoint's, not the request's.
-_NOT_TO_CHOOSE: Final = frozenset({"async_insert", "wait_for_async_insert", "readonly"})
-# Grafana's data source and clickhouse-go set it on every request. Nothing else is a reader's to choose, above
-# all not how much memory a query takes.
-_READERS_TO_CHOOSE: Final = frozenset({"max_execution_time"})
+_LANES: Final = {Pace.DESCRIBES: Lane.DESCRIBES, Pace.QUICK: Lane.QUICK}
 
 # ClickHouse's own choice of status by error code (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp).
 _STATUS: Final = {
@@ -188,15 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         if url.path not in {"", "/"}:
             self.close_connection = True
             raise BadRequestError(404, "There is no handle here; SQL goes to /")
-        try:
-            parameters = dict(
-                parse_qsl(url.query, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
-            )
-        except ValueError as error:
-            raise BadRequestError(
-                400, f"the URL's parameters are not UTF-8, or more than {MAX_PARAMETERS}"
-            ) from error
-        identity = self._endpoint.gatekeeper.identify(cast("Mapping[str, str]", self.headers), parameters)
+        told = parameters.of_url(url.query)
+        identity = self._endpoint.gatekeeper.identify(cast("Mapping[str, str]", self.headers), told)
         if identity is None:
             # Unread, so that nobody fills memory without a password.
             self.close_connection = True
@@ -210,70 +172,66 @@ class _Handler(BaseHTTPRequestHandler):
         content = body.read(self.rfile, self.headers)  # type: ignore[arg-type]
         tables: tuple[form.Table, ...] = ()
         if self.headers.get_content_type() == "multipart/form-data":
-            sent = form.read(self.headers, content, parameters)
-            parameters |= sent.fields
+            sent = form.read(self.headers, content, told)
+            told |= sent.fields
             content, tables = b"", sent.tables
-        query = parameters.get("query", "").encode()
-        self._answer(query, content, _session(parameters, tables, identity), parameters)
+        query = told.get("query", "").encode()
+        self._answer(query, content, parameters.session(told, tables, identity), told)
 
-    def _answer(self, query: bytes, content: bytes, session: Session, parameters: Mapping[str, str]) -> None:
+    def _answer(self, query: bytes, content: bytes, session: Session, told: Mapping[str, str]) -> None:
         engine = self._endpoint.engine
         started = time.monotonic_ns()
-        if parameters.get("compress") == "1" or parameters.get("decompress") == "1":
+        if told.get("compress") == "1" or told.get("decompress") == "1":
             raise RefusalError(
                 48, "ClickHouse's own compressed frames are not spoken here; set compress: none"
             )
-        if session.reads_only and session.settings.keys() - _READERS_TO_CHOOSE:
-            raise RefusalError(
-                164, f"A reader may set {', '.join(_READERS_TO_CHOOSE)} and no other. (READONLY)"
-            )
+        if session.reads_only and session.settings.keys() - parameters.READERS_TO_CHOOSE:
+            raise RefusalError(164, "A reader may set max_execution_time and no other. (READONLY)")
         if session.tables and session.reads_only:
             # Their columns are SQL that runs before the engine is read-only.
             raise RefusalError(164, "A reader may not bring tables. (READONLY)")
         if query.strip() == handshake.SQL or content.strip() == handshake.SQL:
             block = handshake.answer(engine.version, engine.timezone)
-            self._send(200, block, self._headers(parameters, "Native", None, started))
+            self._send(200, block, self._headers(told, "Native", None, started))
             return
         # As ClickHouse does: the parameter's text, a line end, the body.
         sql = query + b"\n" + content if query else content
         kept = statement.read(sql)
         if not kept.first_word:
             raise RefusalError(62, "Empty query (SYNTAX_ERROR)", 400)
-        asked = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
+        asked = told.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         if kept.insert is not None and not session.reads_only and self.command == "POST":
             rows = memoryview(sql)[kept.insert.data_at :]
             answer = engine.insert(kept.insert, rows, session)
         else:
             answer = self._run(sql, kept, session, asked)
-        self._send(200, answer.content, self._headers(parameters, kept.format or asked, answer, started))
+        self._send(200, answer.content, self._headers(told, kept.format or asked, answer, started))
 
     def _run(self, sql: bytes, kept: statement.Statement, session: Session, output_format: str) -> Answer:
         engine = self._endpoint.engine
         if len(sql) > statement.MAX_SQL:
             raise RefusalError(62, f"SQL is longer than {statement.MAX_SQL} bytes (SYNTAX_ERROR)", 413)
         kind, statements = engine.kind(sql)
-        if statements > 1:
-            raise RefusalError(62, "Multi-statements are not allowed (SYNTAX_ERROR)")
-        if kept.names_files:
+        if statements > 1 or (kind is Kind.UNKNOWN and b";" in sql.rstrip(b"; \t\r\n")):
+            # Of a text that does not parse as a whole, the engine would run what stands before its fault.
             raise RefusalError(
-                1, "INTO OUTFILE and FROM INFILE are not allowed over HTTP (UNSUPPORTED_METHOD)", 400
+                62, "Syntax error, or several statements, which are not allowed (SYNTAX_ERROR)"
             )
+        if kept.names_files:
+            raise RefusalError(1, "INTO OUTFILE and FROM INFILE are not allowed over HTTP", 400)
+        if kind is Kind.UNKNOWN:
+            engine.run(sql, Lane.READS, output_format, replace(session, reads_only=True))
+            # The engine says what is wrong with most texts, but answers some that are no SQL with nothing.
+            raise RefusalError(62, "This is no statement (SYNTAX_ERROR)")
         if kind is not Kind.READS and (self.command != "POST" or session.reads_only):
-            # A text that is no statement is refused likewise; a writer learns what is wrong with it.
             raise RefusalError(164, "Cannot execute query in readonly mode. (READONLY)")
         if session.reads_only and kept.calls_file_function:
             raise RefusalError(164, "A reader may not read files. (READONLY)")
-        if kind is Kind.READS:
-            lane = Lane.QUICK if kept.is_quick else Lane.READS
-            return engine.run(sql, lane, output_format, session)
-        answer = engine.run(sql, Lane.WRITES, output_format, session)
-        if kind is Kind.UNKNOWN:
-            # The engine says what is wrong with most texts, but answers some that are no SQL with nothing.
-            raise RefusalError(62, "This is no statement (SYNTAX_ERROR)")
-        return answer
+        lane = _LANES.get(kept.pace, Lane.READS) if kind is Kind.READS else Lane.WRITES
+        return engine.run(sql, lane, output_format, session)
 
     def _headers(
-        self, parameters: Mapping[str, str], output_format: str, answer: Answer | None, started: int
+        self, told: Mapping[str, str], output_format: str, answer: Answer | None, started: int
     ) -> dict[str, str]:
         summary = {
             "read_rows": str(answer.read_rows if answer else 1),
@@ -286,8 +244,8 @@ class _Handler(BaseHTTPRequestHandler):
             "elapsed_ns": str(time.monotonic_ns() - started),
         }
         return {
-            "X-ClickHouse-Query-Id": _header_safe(parameters.get("query_id") or secrets.token_hex(16)),
-            "X-ClickHouse-Format": output_format,
+            "X-ClickHouse-Query-Id": _header_safe(told.get("query_id") or secrets.token_hex(16)),
+            "X-ClickHouse-Format": _header_safe(output_format),
             "X-ClickHouse-Timezone": self._endpoint.engine.timezone,
             "X-ClickHouse-Server-Display-Name": "spanledger embedded",
             "X-ClickHouse-Summary": json.dumps(summary),
@@ -318,21 +276,6 @@ class _Handler(BaseHTTPRequestHandler):
                     return
         except OSError:
             return
-
-
-def _session(parameters: Mapping[str, str], tables: tuple[form.Table, ...], identity: Identity) -> Session:
-    settings = {
-        name: value
-        for name, value in parameters.items()
-        if name not in _TRANSPORT
-        and name not in _NOT_TO_CHOOSE
-        and not name.startswith(_PARAMETER)
-        and not form.is_description(name, tables)
-    }
-    bound = {
-        name[len(_PARAMETER) :]: value for name, value in parameters.items() if name.startswith(_PARAMETER)
-    }
-    return Session(parameters.get("database") or "default", settings, bound, tables, identity.reads_only)
 
 
 def _header_safe(text: str) -> str:

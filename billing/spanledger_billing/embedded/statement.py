@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 MAX_SQL: Final = 262_144
@@ -64,13 +65,20 @@ class DataInsert:
     """Where the rows begin, in bytes from the start of the SQL."""
 
 
+class Pace(Enum):
+    """How long a statement may take, as far as its words show."""
+
+    DESCRIBES = "asks for a table's columns"
+    QUICK = "asks about the server, and reads no table"
+    ANY = "as long as it takes"
+
+
 @dataclass(frozen=True)
 class Statement:
     """What the endpoint has to know of a text that the engine will read in full."""
 
     first_word: str
-    is_quick: bool
-    """It asks about the server or a table's columns, and reads no data."""
+    pace: Pace
     insert: DataInsert | None
     format: str | None
     """The `FORMAT name` that a query ends in."""
@@ -89,18 +97,18 @@ def read(sql: bytes) -> Statement:
     tokens = _tokens(sql)
     first = next(tokens, None)
     if first is None:
-        return Statement("", False, None, None, False, False)
+        return Statement("", Pace.ANY, None, None, False, False)
     seen = [first]
     if first.word == b"INSERT":
         insert = _data_insert(sql, seen, tokens)
         if insert is not None:
-            return Statement("INSERT", False, insert, None, False, False)
+            return Statement("INSERT", Pace.ANY, insert, None, False, False)
     seen.extend(tokens)
     outer = [token for token in seen if token.depth == 0]
     pairs = list(itertools.pairwise(seen))
     return Statement(
         first_word=first.word.decode("utf-8", "replace"),
-        is_quick=_is_quick(first, seen),
+        pace=_pace(first, seen),
         insert=None,
         format=_output_format(sql, outer),
         names_files=any((a.word, b.word) in _FILES for a, b in pairs),
@@ -110,17 +118,18 @@ def read(sql: bytes) -> Statement:
     )
 
 
-_DESCRIBES: Final = frozenset({b"DESCRIBE", b"DESC", b"EXISTS", b"SHOW"})
 _SETTINGS: Final = [b"SYSTEM", b".", b"SETTINGS"]
 
 
-def _is_quick(first: _Token, seen: Sequence[_Token]) -> bool:
-    if first.word in _DESCRIBES:
-        return True
+def _pace(first: _Token, seen: Sequence[_Token]) -> Pace:
+    words = {token.word for token in seen}
+    if first.word in {b"DESCRIBE", b"DESC"} and not words & {b"(", b"SELECT"}:
+        return Pace.DESCRIBES
     sources = [number + 1 for number, token in enumerate(seen) if token.word in {b"FROM", b"JOIN"}]
-    return first.word == b"SELECT" and all(
-        [token.word for token in seen[at : at + 3]] == _SETTINGS for at in sources
-    )
+    reads_settings_only = all([token.word for token in seen[at : at + 3]] == _SETTINGS for at in sources)
+    if first.word in {b"EXISTS", b"SHOW"} or (first.word == b"SELECT" and reads_settings_only):
+        return Pace.QUICK
+    return Pace.ANY
 
 
 _FILES: Final = frozenset({(b"INTO", b"OUTFILE"), (b"FROM", b"INFILE")})

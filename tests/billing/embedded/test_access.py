@@ -196,6 +196,23 @@ def test_a_reader_may_not_bring_tables_whose_columns_are_sql(reader: Any, tmp_pa
         reader.query("SELECT * FROM x", external_data=hostile)
 
 
+@pytest.mark.parametrize("user", [OWNER, READER])
+@pytest.mark.parametrize("tail", ["", "; foo(", ";;\n-- x\n; SELECT 1"])
+def test_several_statements_in_one_are_refused_before_the_first_has_run(
+    endpoint: Endpoint, client: Any, table: str, user: str, tail: str
+) -> None:
+    login = _basic(user, endpoint.password(user))
+    sql = f"SELECT 1; DROP TABLE test.{table}{tail}".encode()
+    status, text = _ask(endpoint, "/", login, sql)
+    assert (status, text[:9]) == (400, b"Code: 62.")
+    assert client.command(f"EXISTS TABLE {table}") == 1
+
+
+def test_a_reader_learns_what_is_wrong_with_a_query(reader: Any) -> None:
+    with pytest.raises(DatabaseError, match=r"Code: 62.*Syntax error: failed at position 1"):
+        reader.query("SELEC 1")
+
+
 def test_a_get_request_changes_nothing_whoever_sends_it(endpoint: Endpoint, client: Any, table: str) -> None:
     """A link or an image in a page that its reader did not write is a GET."""
     login = _basic(OWNER, endpoint.password())

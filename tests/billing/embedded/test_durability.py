@@ -80,6 +80,12 @@ def test_an_insert_cannot_ask_to_be_written_later(client: Any, table: str) -> No
     assert client.command(f"SELECT count() FROM {table}") == 1
 
 
+def test_nor_can_it_in_its_own_words(client: Any, table: str) -> None:
+    settings = "async_insert = 1, wait_for_async_insert = 0, async_insert_busy_timeout_ms = 600000"
+    client.command(f"INSERT INTO {table} (id) SETTINGS {settings} VALUES (1)")
+    assert client.command(f"SELECT count() FROM {table}") == 1
+
+
 def test_what_is_inserted_before_an_orderly_stop_is_there_after_it(start_endpoint: StartEndpoint) -> None:
     first = start_endpoint()
     client = first.client()

@@ -118,9 +118,14 @@ def test_sql_longer_than_clickhouse_takes_is_refused(send: Callable[[bytes], byt
     assert send(head + sql).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_query_id_cannot_write_headers_of_its_own(send: Callable[[bytes], bytes], login: bytes) -> None:
-    path = b"/?query_id=a%0d%0aX-Injected:%20yes&query=SELECT+1"
-    answer = send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n" + login + b"\r\n")
+@pytest.mark.parametrize("parameter", [b"query_id", b"default_format"])
+def test_no_parameter_writes_a_header_of_its_own(
+    send: Callable[[bytes], bytes], login: bytes, parameter: bytes
+) -> None:
+    path = b"/?" + parameter + b"=CSV%0d%0aX-Injected:%20yes"
+    sql = b"SELECT displayName(), version(), revision(), timezone()"
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n" + login
+    answer = send(head + b"Content-Length: %d\r\n\r\n" % len(sql) + sql)
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"\nX-Injected" not in answer
 

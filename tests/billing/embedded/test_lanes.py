@@ -22,7 +22,7 @@ def _occupy(
     """That many statements which run until the gate opens."""
     before = gate.waiting
     source = f"url('{gate.url}', 'CSV', 'n UInt8')"
-    running = [pool.submit(_run, endpoint, sql.format(source=source)) for _ in range(times)]
+    running = [pool.submit(_run, endpoint, sql.format(source=source, gate=gate.url)) for _ in range(times)]
     wait_for(lambda: gate.waiting >= before + times, f"{times} statements to run")
     return running
 
@@ -41,6 +41,16 @@ def test_neither_slow_queries_nor_slow_writes_hold_up_an_insert(
         gate.open()
         assert [future.result() for future in slow[:4]] == [1] * 4
     assert client.query(f"SELECT id FROM {table} ORDER BY id").result_rows == [(1,), (1,), (7,)]
+
+
+def test_slow_questions_about_the_server_do_not_hold_up_an_insert_either(
+    endpoint: Endpoint, client: Any, table: str
+) -> None:
+    with closed_gate() as gate, ThreadPoolExecutor(2) as pool:
+        slow = _occupy(pool, endpoint, gate, "DESCRIBE TABLE url('{gate}', 'CSVWithNames')", 2)
+        assert client.insert(table, [[7, ""]], column_names=["id", "text"]).written_rows == 1
+        assert [future.done() for future in slow] == [False] * 2
+        gate.open()
 
 
 def test_a_query_beyond_those_that_may_run_waits_for_its_turn(endpoint: Endpoint) -> None:

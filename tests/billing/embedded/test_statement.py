@@ -3,7 +3,7 @@
 import pytest
 
 from spanledger_billing.embedded import statement
-from spanledger_billing.embedded.statement import DataInsert
+from spanledger_billing.embedded.statement import DataInsert, Pace
 
 
 @pytest.mark.parametrize(
@@ -119,17 +119,20 @@ def test_files_of_the_server_are_noticed(sql: bytes, named: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "quick"),
+    ("sql", "pace"),
     [
-        (b"DESCRIBE TABLE `db`.`t`", True),
-        (b"SELECT version(), timezone()", True),
-        (b"SELECT name, value, readonly FROM system.settings LIMIT 10000", True),
-        (b"SELECT 1 FROM t", False),
-        (b"SELECT * FROM system.settings JOIN t ON 1", False),
-        (b"SELECT (SELECT count() FROM t)", False),
-        (b"WITH 1 AS x SELECT x", False),
-        (b"DROP TABLE t", False),
+        (b"DESCRIBE TABLE `db`.`t`", Pace.DESCRIBES),
+        (b"DESC t FORMAT Native", Pace.DESCRIBES),
+        (b"DESCRIBE TABLE url('http://slow', 'CSV')", Pace.ANY),
+        (b"SELECT version(), timezone()", Pace.QUICK),
+        (b"SELECT name, value, readonly FROM system.settings LIMIT 10000", Pace.QUICK),
+        (b"SHOW TABLES", Pace.QUICK),
+        (b"SELECT 1 FROM t", Pace.ANY),
+        (b"SELECT * FROM system.settings JOIN t ON 1", Pace.ANY),
+        (b"SELECT (SELECT count() FROM t)", Pace.ANY),
+        (b"WITH 1 AS x SELECT x", Pace.ANY),
+        (b"DROP TABLE t", Pace.ANY),
     ],
 )
-def test_what_reads_no_data_is_told_from_what_may_take_long(sql: bytes, quick: bool) -> None:
-    assert statement.read(sql).is_quick is quick
+def test_what_reads_no_table_is_told_from_what_may_take_long(sql: bytes, pace: Pace) -> None:
+    assert statement.read(sql).pace is pace
