@@ -52,7 +52,7 @@ def statement(
     frozen when it was closed.
     """
     from spanledger_billing import ledger
-    from spanledger_billing.statements.load import LedgerSource  # type: ignore[import-untyped]
+    from spanledger_billing.statements.load import LedgerSource
 
     client_id, month = asked(words, everyone=everyone)
     if template is not None and form is not Format.PDF:
