@@ -130,8 +130,10 @@ class Engine:
 
     @staticmethod
     def _open(limits: str = "") -> Any:
+        # Both chdb and chdb-core ship this module, and only one of the two has types: whichever came last.
+        connect: Any = chdb.connect
         # `implicit_select` is chDB's: with it `foo` would be read as `SELECT foo`.
-        return chdb.connect(
+        return connect(
             f"clickhouse?config-file=clickhouse.xml&log-level=warning&implicit_select=0{limits}"
         )
 
