@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "usage": "usage:usage",
     "statement": "statement:statement",
     "doctor": "doctor:doctor",
+    "close": "close:close",
+    "verify": "verify:verify",
     "repair": "repair:repair",
 }
 """Command -> module in this package and what in it is the command, in the order a newcomer needs them."""

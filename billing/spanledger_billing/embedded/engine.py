@@ -133,9 +133,7 @@ class Engine:
         # Both chdb and chdb-core ship this module, and only one of the two has types: whichever came last.
         connect: Any = chdb.connect
         # `implicit_select` is chDB's: with it `foo` would be read as `SELECT foo`.
-        return connect(
-            f"clickhouse?config-file=clickhouse.xml&log-level=warning&implicit_select=0{limits}"
-        )
+        return connect(f"clickhouse?config-file=clickhouse.xml&log-level=warning&implicit_select=0{limits}")
 
     def _close_files(self) -> None:
         """Makes `default` a database that holds nothing.
