@@ -29,8 +29,9 @@ format: setup  ## mend what ruff can mend
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format .
 
-docs: setup  ## write CLI.md anew from the commands
+docs: setup  ## write CLI.md and the schema of clients.yaml anew from the code
 	@.venv/bin/python tools/cli_reference.py > CLI.md
+	@.venv/bin/python tools/clients_schema.py > schema/clients.schema.json
 
 lock: setup  ## resolve pyproject.toml into the lock files again
 	@tools/lock.sh

@@ -75,6 +75,27 @@ def test_the_source_distribution_holds_only_files_of_the_repository(built):
     assert {"pyproject.toml", "LICENSE", "README.md", "Makefile", "requirements-dev.lock"} <= names
 
 
+def test_an_installed_wheel_finds_its_migrations_and_the_collectors_configuration_inside_itself(
+    built, tmp_path
+):
+    zipfile.ZipFile(built["wheel"]).extractall(tmp_path / "site")
+    script = "from spanledger_billing.resources import folder; print(folder('schema'), folder('collector'))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    package = tmp_path / "site/spanledger_billing"
+    assert done.stdout.split() == [str(package / "_schema"), str(package / "_collector")]
+    assert sorted((package / "_schema/migrations").glob("0001_*.sql"))
+    assert (package / "_collector/config.yaml").is_file()
+
+
 @pytest.fixture(scope="module")
 def plain_install(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment's interpreter, with the wheel and no extra installed, in the locked versions."""

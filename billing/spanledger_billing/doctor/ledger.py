@@ -92,7 +92,7 @@ def price_list(ledger: Any) -> Check:
 
 _FINDINGS: Final = {
     "unparsed": "look at the reasons in the view unparsed; an update of spanledger in that app may read them",
-    "unpriced": "spanledger prices show MODEL; then a price among the overrides, and spanledger prices sync",
+    "unpriced": "spanledger prices show MODEL; a newer genai-prices may know it, then spanledger prices sync",
     "unattributed": 'name the client where these apps make their calls: with bill_to("…") or its middleware',
     "incomplete": "their costs are lower bounds: ask those apps to read streams to the end",
 }
