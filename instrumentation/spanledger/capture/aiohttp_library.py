@@ -54,6 +54,10 @@ class AiohttpHooks:
                 response = await wrapped(*args, **kwargs)
             finally:
                 metering.leave(begun)
+        except GeneratorExit:
+            # The garbage collector closes a coroutine that nobody awaits any more.
+            reaper.drop(call)
+            raise
         except BaseException as error:
             call.failed(error)
             raise
@@ -98,7 +102,6 @@ def _watch(response: Any, call: Call, *, decoded: bool) -> None:
         response.content = WatchedContent(response.content, call)
         for method in ("close", "release"):
             setattr(response, method, _then_finish(getattr(response, method), call))
-        reaper.watch(call)
     except Exception:
         health.count("watch_failed", log="an answer could not be watched; its call is recorded without usage")
         call.finish(ended=False)

@@ -120,7 +120,7 @@ class Call:
             if self._reader is not None:
                 readings = self._reader.finish(ended=ended)
                 self._reader = None
-            elif facts.metering_error is not None:
+            else:
                 readings = self._recognised.unanswered(_error_type(error) or "unread")
             if error is not None:
                 for reading in readings:
@@ -135,6 +135,7 @@ class Call:
         """No answer came."""
         if self.finished or not self._finished.acquire(blocking=False):
             return
+        reaper.finished(self)
         self._facts.ended_ns = time.time_ns()
         try:
             readings = self._recognised.unanswered(_error_type(error) or "error")

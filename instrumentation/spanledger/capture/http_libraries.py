@@ -113,6 +113,10 @@ class LibraryHooks:
                 metering.leave(begun)
             if copy is not None:
                 response.request = request
+        except GeneratorExit:
+            # The garbage collector closes a coroutine that nobody awaits any more.
+            reaper.drop(call)
+            raise
         except BaseException as error:
             call.failed(error)
             raise
@@ -191,7 +195,6 @@ class LibraryHooks:
             else:
                 call.answered(response.status_code, headers, decoded=False)
                 response.stream = tee(response.stream, call)
-            reaper.watch(call)
         except Exception:
             health.count(
                 "watch_failed", log="an answer could not be watched; its call is recorded without usage"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry import context as otel_context
 
 from spanledger import baggage, context, health
-from spanledger.capture import include_usage
+from spanledger.capture import include_usage, reaper
 from spanledger.capture.call import Call
 from spanledger.capture.spans import CallFacts
 from spanledger.wire import Request, recognise
@@ -75,6 +75,7 @@ class Meter:
             if self._ask_for_usage and request.host not in self._refused_by:
                 body = include_usage.amended_body(request)
             call = Call(self._tracer, recognised, facts)
+            reaper.watch(call)
             # Baggage is for the app's own services. What an instrumentation below us injects into
             # headers would carry it to the provider.
             inside = (otel_context.attach(baggage.baggage_free(parent)), _outer.set(last_segment))
@@ -105,9 +106,10 @@ def leave(begun: Begun) -> None:
     token, outer = begun.inside
     try:
         _outer.reset(outer)
-        otel_context.detach(token)
-    except Exception:
-        health.count("context_failed", log="the context around a call could not be restored")
+    except ValueError:
+        # A coroutine that was dropped is closed in another context: there is nothing to give back here.
+        return
+    otel_context.detach(token)
 
 
 def inside_call() -> bool:

@@ -21,7 +21,7 @@ _pid_of_thread = 0
 
 
 _open: set[Call] = set()
-"""Calls whose answer is being watched. `add` and `discard` of a set are atomic."""
+"""Calls under way. `add` and `discard` of a set are atomic."""
 
 
 def watch(call: Call) -> None:
@@ -42,7 +42,7 @@ def finish_open() -> None:
 
 
 def drop(call: Call) -> None:
-    """Hand over a call that nobody will finish. Safe in a finaliser."""
+    """Hand over a call that nobody will finish. Safe in a finaliser: the thread runs since `watch`."""
     _dropped.put(call)
 
 

@@ -314,3 +314,23 @@ def test_nothing_of_the_content_is_in_the_span(library):
     text = calls[0].to_json()
     assert "secret" not in text
     assert '"hi"' not in text
+
+
+@LIBRARIES
+def test_a_coroutine_that_is_dropped_while_it_waits_is_recorded_once(library):
+    class Never:
+        def __await__(self):
+            yield
+
+    class Transport(library.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            await Never()
+
+    with recorded_calls() as calls:
+        client = library.AsyncClient(transport=Transport())
+        sending = client.send(client.build_request("POST", URL, json=CHAT))
+        sending.send(None)
+        del sending
+        gc.collect()
+    (got,) = attributes(calls)
+    assert got["spanledger.billable"] == "unknown"
