@@ -12,17 +12,17 @@
 -- Measures: `charge` and `cost` in the client's currency, `charge_usd` and `cost_usd` in USD. `amount` is in the
 -- currency's smallest coin; cents for USD.
 --
--- Whole numbers of 256 bits, 5.7 * 10^76 at most. `charge_e12_x`, a part's charge times the month's days and 10^12,
--- is below 6 * 10^41 (see stretch_charges), and times a share of at most 10^30 below 6 * 10^71; an exact total with its
--- 34 decimals, doubled and in USD's cents and the rate's 10 decimals, is below 1.2 * 10^76.
+-- Whole numbers of 256 bits, 5.7 * 10^76 at most. `charge_e8_x`, a part's charge times the month's days and 10^8, cut,
+-- is below 6 * 10^37 (see stretch_charges), and times a cost of at most 1.7 * 10^38 (18 decimals) below 1.1 * 10^76; an
+-- exact total with its 34 decimals, doubled and in USD's cents and the rate's 10 decimals, is below 1.2 * 10^76.
 
 CREATE OR REPLACE VIEW {database}.month_amounts AS
 WITH
+    toInt256('100000000') AS e8,
     toInt256('10000000000') AS e10,
     toInt256('1000000000000') AS e12,
     toInt256('1000000000000000000') AS e18,
-    toInt256('10000000000000000000000') AS e22,
-    toInt256('1000000000000000000000000000000') AS e30,
+    toInt256('100000000000000000000000000') AS e26,
     toInt256('10000000000000000000000000000000000') AS e34
 SELECT
     client_id,
@@ -112,7 +112,7 @@ FROM
                 provider,
                 model,
                 groupArray(unit) AS units,
-                groupArray(summed.charge_e12_x) AS unit_charges,
+                groupArray(summed.charge_e8_x) AS unit_charges,
                 groupArray(summed.cost_e18) AS unit_costs,
                 any(summed.of_month) AS of_month
             FROM
@@ -127,7 +127,7 @@ FROM
                     part.provider AS provider,
                     part.model AS model,
                     part.unit AS unit,
-                    sum(part.charge_e12_x) AS charge_e12_x,
+                    sum(part.charge_e8_x) AS charge_e8_x,
                     sum(part.cost_e18) AS cost_e18,
                     any(parted.of_month) AS of_month
                 FROM
@@ -163,7 +163,7 @@ FROM
                             currency_exponent,
                             rate,
                             charge_x,
-                            intDiv(reinterpretAsInt256(plain_charge_x), e22) AS plain_charge_e12_x,
+                            intDiv(reinterpretAsInt256(plain_charge_x), e26) AS plain_charge_e8_x,
                             greatest(reinterpretAsInt256(plain_usd), toInt256(1)) AS plain_e18,
                             arrayConcat(
                                 arrayMap(
@@ -171,28 +171,24 @@ FROM
                                         'usage', toDate(0), toDate(0), u.provider, u.model, u.unit,
                                         if(
                                             u.override_factor = 0,
+                                            intDiv(plain_charge_e8_x * reinterpretAsInt256(u.cost_usd), plain_e18),
                                             intDiv(
-                                                plain_charge_e12_x
-                                                    * intDiv(reinterpretAsInt256(u.cost_usd) * e30, plain_e18),
-                                                e30
-                                            ),
-                                            intDiv(
-                                                reinterpretAsInt256(u.cost_usd * u.override_factor * rate * month_days), e22
+                                                reinterpretAsInt256(u.cost_usd * u.override_factor * rate * month_days), e26
                                             )
                                         ),
                                         reinterpretAsInt256(u.cost_usd)
                                     )::Tuple(
                                         kind String, first_day Date, last_day Date, provider String, model String,
-                                        unit String, charge_e12_x Int256, cost_e18 Int256
+                                        unit String, charge_e8_x Int256, cost_e18 Int256
                                     ),
                                     used
                                 ),
                                 arrayMap(
                                     f -> (
-                                        f.1, first_day, last_day, '', '', '', intDiv(reinterpretAsInt256(f.2), e22), 0
+                                        f.1, first_day, last_day, '', '', '', intDiv(reinterpretAsInt256(f.2), e26), 0
                                     )::Tuple(
                                         kind String, first_day Date, last_day Date, provider String, model String,
-                                        unit String, charge_e12_x Int256, cost_e18 Int256
+                                        unit String, charge_e8_x Int256, cost_e18 Int256
                                     ),
                                     arrayFilter(
                                         f -> f.2 > 0,
@@ -226,7 +222,7 @@ FROM
                                     reinterpretAsInt256(toDecimal256(cost, 18))
                                 )::Tuple(
                                     kind String, first_day Date, last_day Date, provider String, model String,
-                                    unit String, charge_e12_x Int256, cost_e18 Int256
+                                    unit String, charge_e8_x Int256, cost_e18 Int256
                                 ),
                                 -- Usage of which no cost is known stays, without a unit.
                                 if(empty(costs), [''], mapKeys(costs)),
@@ -247,8 +243,8 @@ FROM
             [
                 ('cost', e18 * e10, of_month.rate_e10 * of_month.coins, toInt256(0), false),
                 ('cost_usd', e18, toInt256(100), toInt256(0), false),
-                ('charge', e12 * of_month.month_days, of_month.coins, of_month.charge, true),
-                ('charge_usd', e12 * of_month.month_days * of_month.rate_e10, e12, of_month.charge_usd, true)
+                ('charge', e8 * of_month.month_days, of_month.coins, of_month.charge, true),
+                ('charge_usd', e8 * of_month.month_days * of_month.rate_e10, e12, of_month.charge_usd, true)
             ]::Array(Tuple(measure String, denominator Int256, factor Int256, total Int256, of_charge Bool))
         ) AS by_measure
     ) AS measured

@@ -1,7 +1,7 @@
 """What a client owes, reckoned in Python: fractions that never round, a loop where the views have arrays.
 
 It follows the words of the terms and nothing of the SQL. Where a share of a whole has to be cut to a decimal the
-rule is the ledger's: shares to 30 decimals, and a part's charge times the month's days to 12.
+rule is the ledger's: a part's charge times the month's days to 8 decimals.
 """
 
 from __future__ import annotations
@@ -152,17 +152,17 @@ def _allocate(
     plain = {key: cost for key, cost in by_unit.items() if plan.markup_override(*key) is None}
     whole = sum(plain.values())
     included = plan.kind is PlanKind.FLAT_FEE and whole > 0
-    pool = cut((fee if included else tiered(plan, share, whole) * rate) * month_days, 12)
+    pool = cut((fee if included else tiered(plan, share, whole) * rate) * month_days, 8)
     for (provider, model, unit), cost in by_unit.items():
         override = plan.markup_override(provider, model, unit)
         if override is None:
-            amount = cut(pool * cut(cost / whole, 30), 12) if whole else Fraction(0)
+            amount = cut(pool * cost / whole, 8) if whole else Fraction(0)
         else:
-            amount = cut(cost * (1 + Fraction(override.markup_percent) / 100) * rate * month_days, 12)
+            amount = cut(cost * (1 + Fraction(override.markup_percent) / 100) * rate * month_days, 8)
         parts[("usage", "", provider, model), unit] += amount
     for kind, amount in (("fee", Fraction(0) if included else fee), ("minimum", top_up)):
         if amount > 0:
-            parts[(kind, first_day.isoformat(), "", ""), ""] += cut(amount * month_days, 12)
+            parts[(kind, first_day.isoformat(), "", ""), ""] += cut(amount * month_days, 8)
 
 
 def _scaled(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from spanledger_billing.clients import calendars, tables
@@ -19,7 +19,7 @@ from spanledger_billing.clients.model import (
     Terms,
     Tier,
 )
-from spanledger_billing.money import EXPONENTS
+from spanledger_billing.money import EXACT, EXPONENTS, exact_sum
 from support.charging import Used
 
 if TYPE_CHECKING:
@@ -144,11 +144,11 @@ def use(ledger: Any, usage_of: Mapping[str, Sequence[Used]]) -> None:
         for position, one in enumerate(used):
             key = (one.day, one.provider, one.model, f"project {position % 2}")
             costs = by_row.setdefault(key, {})
-            costs[one.unit] = costs.get(one.unit, Decimal(0)) + one.cost_usd
+            costs[one.unit] = EXACT.add(costs.get(one.unit, Decimal(0)), one.cost_usd)
         rows += [
             (
                 *(f"{day:%Y-%m}", client_id, day, "known", project, provider, model),
-                *(dict.fromkeys(costs, Decimal(1)), costs, sum(costs.values()), 1, written),
+                *(dict.fromkeys(costs, Decimal(1)), costs, exact_sum(costs.values()), 1, written),
             )
             for (day, provider, model, project), costs in by_row.items()
         ]
@@ -156,4 +156,6 @@ def use(ledger: Any, usage_of: Mapping[str, Sequence[Used]]) -> None:
         "month client_id day client_state project provider model units costs cost_usd calls refreshed_at"
     )
     if rows:
-        ledger.insert("usage_day", rows, column_names=columns.split())
+        # The driver multiplies by the scale in the present context, which would round to 28 digits.
+        with localcontext(EXACT):
+            ledger.insert("usage_day", rows, column_names=columns.split())

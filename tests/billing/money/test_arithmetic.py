@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spanledger_billing.money import EXPONENTS
+from spanledger_billing.money import EXACT, EXPONENTS
 from support import random_months
 from support.charging import Owed, owed
 
@@ -57,7 +57,7 @@ MEASURES = ("charge", "cost", "charge_usd", "cost_usd")
 
 
 def coins(amount: int, currency: str) -> Decimal:
-    return Decimal(amount).scaleb(-EXPONENTS[currency])
+    return Decimal(amount).scaleb(-EXPONENTS[currency], context=EXACT)
 
 
 def lines_expected(each: Owed) -> dict[Any, tuple[Decimal, ...]]:
