@@ -1,5 +1,6 @@
 """`instrument()` and `uninstrument()`: once is enough, nothing of the app's configuration is in the way."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from support.fake_collector import FakeCollector
 def run(code, **env):
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        env={"PATH": "/usr/bin:/bin", **env},
+        env={"PATH": "/usr/bin:/bin", "SPANLEDGER_OUTBOX": os.environ["SPANLEDGER_OUTBOX"], **env},
         capture_output=True,
         text=True,
         check=False,

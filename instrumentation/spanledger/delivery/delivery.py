@@ -1,18 +1,22 @@
 """The thread that sends, from the first submitted span to the end of the process.
 
-`submit` is called by the app's threads and by finalisers. It encodes, puts, and gives a sign; it touches no
-network, waits for no lock and raises nothing. The signs are `SimpleQueue`s too, since `threading.Event`
-takes a lock that a finaliser could find held by its own thread; and the thread is started by `_thread`,
-since `threading.Thread` takes such locks as well. It is no joined thread: an exit does not wait for it
-beyond `exit_timeout`.
+`submit` is called by the app's threads and by finalisers. It encodes, puts (with an outbox: one `write` of a
+kilobyte), and gives a sign; it touches no network, waits for no lock and raises nothing. The signs are
+`SimpleQueue`s too, since `threading.Event` takes a lock that a finaliser could find held by its own thread;
+and the thread is started by `_thread`, since `threading.Thread` takes such locks as well. It is no joined
+thread: an exit does not wait for it beyond `exit_timeout`.
 
 After a fork the child begins with nothing: what waits is the parent's, which sends it.
+
+Under uWSGI without `enable-threads` the threads run while a request waits for something and stand still
+between requests; what is left then is sent at the exit, by the thread that exits.
 """
 
 from __future__ import annotations
 
 import _thread
 import contextvars
+import os
 import queue
 import random
 import threading
@@ -25,12 +29,15 @@ from spanledger import health
 from spanledger.delivery import process
 from spanledger.delivery.collector import Collector
 from spanledger.delivery.otlp import encode
+from spanledger.delivery.outbox import Outbox
 from spanledger.delivery.queue import MemoryQueue
 from spanledger.delivery.sender import BATCH_BYTES, BATCH_SPANS, Sender
+from spanledger.delivery.settings import MEMORY_ONLY
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from spanledger.delivery.queue import Queue
     from spanledger.delivery.settings import DeliverySettings
 
 Signal = queue.SimpleQueue[None]
@@ -47,9 +54,13 @@ class Delivery:
         self._settings = settings
         self._begin()
         process.join(self)
+        self._queue.tend()
+        if self._queue.waits():  # what a process left that is gone
+            self._start_thread()
 
     def submit(self, span: ReadableSpan) -> None:
         """Take over a finished span. Never waits, never raises; may be called by a finaliser."""
+        process.notice_fork()
         try:
             encoded = encode(span)
         except Exception as error:
@@ -79,11 +90,12 @@ class Delivery:
         try:
             _give(self._work)
             _give(self._hurry)
-            if self._start_thread():
+            if self._start_thread() and not process.threads_stand_still():
                 with self._progress:
                     self._progress.wait_for(lambda: self._settled() >= counts.put, timeout)
             else:
-                # No thread can be started: the process is at its end, or has as many as it may.
+                # No thread can be started, the process is at its end or has as many as it may; or they
+                # stand still.
                 contextvars.Context().run(self._send_here, counts.put, deadline)
         finally:
             with self._progress:
@@ -107,7 +119,7 @@ class Delivery:
         return delivered and ended
 
     def abandon(self) -> None:
-        """Give up what waits, counting it as lost. For an end that cannot wait."""
+        """Give up what waits: to the outbox, else as lost. For an end that cannot wait."""
         given_up = self._queue.abandon()
         if given_up:
             health.count(
@@ -121,6 +133,7 @@ class Delivery:
         """Where this process' spans are. Holds no secret."""
         counts = self._queue.counts()
         return {
+            "pid": os.getpid(),
             "endpoint": self._settings.url,
             "queued": counts.waiting,
             "bytes": counts.bytes,
@@ -129,12 +142,17 @@ class Delivery:
             "refused": counts.refused,
             "aside": counts.aside,
             "lost": counts.lost,
+            "left": counts.left,
+            "sent_for_others": counts.adopted,
             "last_error": self._sender.last_error,
             "last_success": self._sender.last_success,
+            "threads_stand_still": process.threads_stand_still(),
+            "outbox": self._queue.describe(),
+            "counts": health.snapshot(),
         }
 
     def _begin(self) -> None:
-        self._queue = MemoryQueue(self._settings.memory_limit_bytes)
+        self._queue = self._new_queue()
         self._collector = Collector(self._settings)
         self._sender = Sender(self._queue, self._collector)
         self._sending = threading.Lock()
@@ -148,10 +166,16 @@ class Delivery:
         self._stopping = False
         self._flushes = 0
 
+    def _new_queue(self) -> Queue:
+        if self._settings.outbox.lower() == MEMORY_ONLY:
+            return MemoryQueue(self._settings.memory_limit_bytes)
+        return Outbox(self._settings, self.status)
+
     def begin_again(self) -> None:
         """In a forked child: with nothing."""
         # Closes this process' end of the connection only, without a word to the collector.
         self._collector.close()
+        self._queue.forget()
         self._begin()
 
     def leave(self) -> None:
@@ -188,17 +212,25 @@ class Delivery:
         failures = 0
         while True:
             try:
-                if self._queue.counts().waiting:
+                due = self._tend()
+                if self._queue.waits():
                     if not failures:
                         self._linger()
                     failures = self._attempt(failures)
                 elif not self._stopping:
-                    self._work.get()
+                    _got(self._work, due)
                 elif self._end():
                     return
             except Exception as error:
                 health.count("delivery_disturbed", log=f"delivery is disturbed: {type(error).__name__}")
                 _got(self._hurry, self._settings.first_retry)
+
+    def _tend(self) -> float | None:
+        with self._sending:
+            if self._stopping:
+                self._queue.let_go()
+                return None
+            return self._queue.tend()
 
     def _linger(self) -> None:
         """Give the first span of a batch some company, unless somebody waits for it."""
@@ -229,9 +261,10 @@ class Delivery:
         """End the thread, unless something was submitted meanwhile."""
         with self._sending:
             self._sender.close()
+            self._queue.close()
         self._running = False
         self._may_start.put(None)
-        if self._queue.counts().waiting:
+        if self._queue.waits():
             try:
                 self._may_start.get_nowait()
             except queue.Empty:
@@ -266,7 +299,7 @@ def _give(signal: Signal) -> None:
         signal.put(None)
 
 
-def _got(signal: Signal, seconds: float) -> bool:
+def _got(signal: Signal, seconds: float | None) -> bool:
     try:
         signal.get(timeout=seconds)
     except queue.Empty:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,8 @@ class Participant(Protocol):
         """A forked child begins: the parent owes what it had begun, and no other thread exists."""
 
 
+_pid = os.getpid()
+_noticing = threading.RLock()
 _before_leaving: list[Callable[[], None]] = []
 _participants: weakref.WeakSet[Participant] = weakref.WeakSet()
 _leaves_with_multiprocessing = False
@@ -63,9 +66,27 @@ def _leave() -> None:
             health.count("exit_disturbed", log=f"delivery at the exit failed: {type(error).__name__}")
 
 
+def notice_fork() -> None:
+    """Begin again where this is a child that was forked without Python being told, as uWSGI does."""
+    if os.getpid() == _pid:
+        return
+    with _noticing:
+        if os.getpid() != _pid:
+            _after_fork_in_child()
+
+
+def threads_stand_still() -> bool:
+    """Whether threads run only while a request does: uWSGI without `enable-threads`."""
+    options = getattr(sys.modules.get("uwsgi"), "opt", None)
+    if not isinstance(options, dict):
+        return False
+    return not any(name in options for name in ("enable-threads", b"enable-threads", "threads", b"threads"))
+
+
 def _after_fork_in_child() -> None:
-    global _leaves_with_multiprocessing  # noqa: PLW0603 - once a process
+    global _leaves_with_multiprocessing, _pid  # noqa: PLW0603 - once a process
     _leaves_with_multiprocessing = False
+    _pid = os.getpid()
     for participant in list(_participants):
         participant.begin_again()
 

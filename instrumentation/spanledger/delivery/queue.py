@@ -1,9 +1,10 @@
 """What waits for the collector: oldest first, until it is acknowledged.
 
-`Queue` is what delivery needs of the place where spans wait; here it is memory. Bounded by bytes: when it is
-full the newest span is refused, not the oldest dropped. What was taken is then kept for good, nothing that
-a request in flight carries is thrown away under it, and what is missing is one stretch of time with a
-beginning and an end, which the operator can name, rather than a hole that moves.
+`Queue` is what delivery needs of the place where spans wait: a disk (`outbox`), or memory, which is here.
+Memory is bounded by bytes: when it is full the newest span is refused, not the oldest dropped. What was taken
+is then kept for good, nothing that a request in flight carries is thrown away under it, and what is missing
+is one stretch of time with a beginning and an end, which the operator can name, rather than a hole that
+moves.
 
 `put` may be called by a finaliser, which may interrupt any code of its thread, this module's included. It
 therefore waits for no lock: it puts to a `SimpleQueue`, whose `put` is re-entrant, and whoever gets the
@@ -18,7 +19,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spanledger import health
 
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
 ASIDE_LIMIT_BYTES: Final = 1024 * 1024
 
 
-class Queue(Protocol):
-    """Where encoded spans wait. One sender at a time takes and acknowledges; anybody puts."""
-
-    def put(self, span: EncodedSpan) -> None:
-        """Take a span over. Waits for nothing and never raises; re-entrant."""
-
-    def lose(self) -> None:
-        """Count a span that cannot be put. As `put`."""
+class Sendable(Protocol):
+    """Encoded spans, as one sender at a time takes them."""
 
     def take(self, spans: int, size: int) -> list[EncodedSpan]:
         """The oldest spans, up to a number and a sum of bytes, at least one if any waits. They stay."""
@@ -48,14 +43,42 @@ class Queue(Protocol):
     def set_aside(self, span: EncodedSpan) -> None:
         """The collector refuses this one, which is the oldest, for what it is: let the others pass."""
 
+
+class Queue(Sendable, Protocol):
+    """Where they wait. Anybody puts."""
+
+    def put(self, span: EncodedSpan) -> None:
+        """Take a span over. Waits for nothing and never raises; re-entrant."""
+
+    def lose(self) -> None:
+        """Count a span that cannot be put. As `put`."""
+
     def fills(self, spans: int, size: int) -> bool:
         """Whether that much waits, as far as is known without waiting for a lock."""
 
+    def waits(self) -> bool:
+        """Whether there is something to take, of this process or of one that is gone."""
+
+    def tend(self) -> float | None:
+        """By the sender, from time to time: see to what others left. Seconds until the next time, if any."""
+
+    def let_go(self) -> None:
+        """By the sender, which is about to end: leave to others what others left."""
+
+    def close(self) -> None:
+        """The sending ends for now: give back what is not needed. A later put begins anew."""
+
     def abandon(self) -> int:
-        """Give up what waits, counting it as lost; how many that were."""
+        """Give up what waits; how many spans are lost by it."""
+
+    def forget(self) -> None:
+        """In a forked child, which has no other thread: what is in here is the parent's."""
 
     def counts(self) -> Counts:
         """Where the spans of this process are."""
+
+    def describe(self) -> dict[str, Any] | None:
+        """For `status`, where it keeps spans on disk."""
 
 
 @dataclass(slots=True)
@@ -72,6 +95,10 @@ class Counts:
     """How many of the refused are still held."""
     lost: int = 0
     """The queue was full, they could not be encoded, or were given up at the end."""
+    left: int = 0
+    """On disk for another process, when this one ended."""
+    adopted: int = 0
+    """Sent for a process that is gone."""
 
 
 class MemoryQueue:
@@ -121,6 +148,36 @@ class MemoryQueue:
 
     def fills(self, spans: int, size: int) -> bool:
         return self._counts.waiting >= spans or self._counts.bytes >= size
+
+    def steal(self) -> EncodedSpan | None:
+        """The newest, for another place to wait in; it counts as never put."""
+        self._settle(wait=True)
+        with self._lock:
+            if not self._waiting:
+                return None
+            span = self._waiting.pop()
+            self._counts.put -= 1
+            self._counts.waiting -= 1
+            self._counts.bytes -= span.size
+            return span
+
+    def waits(self) -> bool:
+        return self.counts().waiting > 0
+
+    def tend(self) -> float | None:
+        return None
+
+    def let_go(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass
+
+    def describe(self) -> dict[str, Any] | None:
+        return None
 
     def abandon(self) -> int:
         self._settle(wait=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from spanledger.delivery.collector import Collector
     from spanledger.delivery.otlp import EncodedSpan
-    from spanledger.delivery.queue import Queue
+    from spanledger.delivery.queue import Sendable
 
 BATCH_SPANS: Final = 512
 BATCH_BYTES: Final = 2 * 1024 * 1024
@@ -29,7 +29,7 @@ BATCH_BYTES: Final = 2 * 1024 * 1024
 class Sender:
     """Moves what waits to the collector. Used by one thread at a time."""
 
-    def __init__(self, queue: Queue, collector: Collector) -> None:
+    def __init__(self, queue: Sendable, collector: Collector) -> None:
         self._queue = queue
         self._collector = collector
         self.last_error: str | None = None

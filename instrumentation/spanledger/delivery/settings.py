@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,11 +16,21 @@ if TYPE_CHECKING:
 
 TRACES_PATH: Final = "/v1/traces"
 DEFAULT_MEMORY_LIMIT_MB: Final = 64.0
+DEFAULT_OUTBOX_LIMIT_MB: Final = 512.0
 DEFAULT_EXIT_TIMEOUT_SECONDS: Final = 5.0
+MEMORY_ONLY: Final = "off"
 
 
 def _memory_limit_bytes() -> int:
     return int(_number("SPANLEDGER_MEMORY_LIMIT_MB", DEFAULT_MEMORY_LIMIT_MB) * 1024 * 1024)
+
+
+def _outbox() -> str:
+    return os.environ.get("SPANLEDGER_OUTBOX", "").strip()
+
+
+def _outbox_limit_bytes() -> int:
+    return int(_number("SPANLEDGER_OUTBOX_LIMIT_MB", DEFAULT_OUTBOX_LIMIT_MB) * 1024 * 1024)
 
 
 def _exit_timeout() -> float:
@@ -37,12 +49,20 @@ class DeliverySettings:
     """Sent as `Authorization: Bearer …`, over a header of that name."""
     certificate: str | None = None
     """PEM file of the authorities to trust, instead of the system's. Read anew with each connection."""
+    outbox: str = field(default_factory=_outbox)
+    """Directory where spans wait (`SPANLEDGER_OUTBOX`); empty: the user's own, see `outbox.folder`; "off":
+    they wait in memory, and a kill loses them."""
+    outbox_limit_bytes: int = field(default_factory=_outbox_limit_bytes)
+    """What may wait there at most, of all processes together (`SPANLEDGER_OUTBOX_LIMIT_MB`, 512)."""
     memory_limit_bytes: int = field(default_factory=_memory_limit_bytes)
-    """What may wait at most (`SPANLEDGER_MEMORY_LIMIT_MB`, 64). A span takes about a kilobyte."""
+    """What may wait in memory at most, where no outbox can take it (`SPANLEDGER_MEMORY_LIMIT_MB`, 64). A span
+    takes about a kilobyte."""
+    sync_interval: float = 1.0
+    """Seconds between syncs of what was written to the outbox: what a power loss can take."""
     exit_timeout: float = field(default_factory=_exit_timeout)
     """Seconds that the exit may wait for what is not delivered (`SPANLEDGER_EXIT_TIMEOUT`, 5)."""
     linger: float = 0.2
-    """Seconds that the first span of a batch waits for more of them. A kill loses what lingers."""
+    """Seconds that the first span of a batch waits for more of them."""
     first_retry: float = 0.5
     longest_retry: float = 30.0
     """Seconds between attempts: doubled from the first to the longest, for ever, each less up to a half."""
@@ -65,6 +85,11 @@ class DeliverySettings:
         """Where spans are posted."""
         base = self.endpoint.rstrip("/")
         return base if base.endswith(TRACES_PATH) else base + TRACES_PATH
+
+    def fingerprint(self) -> str:
+        """Names address and sender without telling the token: what was left is sent by the same only."""
+        told = json.dumps([self.url, sorted(self.request_headers().items())])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
 
     def request_headers(self) -> dict[str, str]:
         """The operator's headers and the token."""

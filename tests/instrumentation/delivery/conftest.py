@@ -15,9 +15,14 @@ def collector() -> Iterator[FakeCollector]:
         yield collector
 
 
-@pytest.fixture
-def deliver_to() -> Iterator[Deliver]:
-    """Makes a quick delivery to an address, which gives up when the test is over."""
+@pytest.fixture(params=["memory", "disk"])
+def deliver_to(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deliver]:
+    """Makes a quick delivery to an address, which gives up when the test is over.
+
+    What is claimed of delivery holds wherever spans wait.
+    """
+    if request.param == "memory":
+        monkeypatch.setenv("SPANLEDGER_OUTBOX", "off")
     made: list[Delivery] = []
 
     def make(endpoint: str, **settings: Any) -> Delivery:

@@ -102,7 +102,7 @@ def test_submitting_waits_for_nothing_while_the_collector_hangs(
 def test_when_memory_is_full_the_newest_are_refused_and_counted_and_the_others_arrive(deliver_to: Deliver):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    delivery = deliver_to(f"http://127.0.0.1:{port}", memory_limit_bytes=3000)
+    delivery = deliver_to(f"http://127.0.0.1:{port}", memory_limit_bytes=3000, outbox="off")
     names = [f"call {i}" for i in range(100)]
     with Counting() as counted:
         submit(delivery, *names)

@@ -1,0 +1,133 @@
+"""What stands in an outbox, for people and for `spanledger doctor`.
+
+Each process writes `status.json` into its box, at most once a second, by renaming: a reader sees a whole one
+or the one before. What it tells of a process that is gone is how things stood when it went; the segments
+themselves tell what waits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from spanledger.delivery.outbox import box as boxes
+from spanledger.delivery.outbox import folder
+from spanledger.delivery.outbox.record import Damage, scan
+from spanledger.delivery.outbox.segment import DamagedHeaderError, UnknownVersionError, open_segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATUS: Final = "status.json"
+
+
+@dataclass(slots=True)
+class BoxStatus:
+    """One process' box."""
+
+    name: str
+    held: bool
+    """By a living process, which sends what is in it."""
+    endpoint: str | None = None
+    sender: str | None = None
+    """Fingerprint of endpoint, token and headers."""
+    spans: int = 0
+    """That wait."""
+    bytes: int = 0
+    oldest_seconds: float | None = None
+    damaged: int = 0
+    """Places that are no span."""
+    left_alone: list[str] = field(default_factory=list)
+    """Files that another version of spanledger wrote."""
+    process: dict[str, Any] | None = None
+    """What the process last said of itself."""
+
+
+@dataclass(slots=True)
+class OutboxStatus:
+    """The whole directory."""
+
+    directory: str
+    exists: bool
+    limit_bytes: int
+    bytes: int
+    spans: int
+    not_held: int
+    """Spans that no living process holds."""
+    aside_files: int
+    aside_bytes: int
+    survives_restart: bool
+    """False in the machine's temporary folder."""
+    boxes: list[BoxStatus]
+
+
+def write(box: Path, report: dict[str, Any]) -> None:
+    """Replace a process' own status. Raises OSError."""
+    unfinished = box / f".{STATUS}"
+    unfinished.write_text(json.dumps({"written_at": time.time(), **report}))
+    unfinished.chmod(0o600)
+    unfinished.replace(box / STATUS)
+
+
+def read(outbox: Path, limit_bytes: int) -> OutboxStatus:
+    """Everything in an outbox. Changes nothing."""
+    found = [each for path in folder.boxes(outbox) if (each := read_box(path)) is not None]
+    aside = _sizes(outbox / folder.ASIDE)
+    return OutboxStatus(
+        directory=str(outbox),
+        exists=outbox.is_dir(),
+        limit_bytes=limit_bytes,
+        bytes=folder.used_bytes(outbox),
+        spans=sum(each.spans for each in found),
+        not_held=sum(each.spans for each in found if not each.held),
+        aside_files=len(aside),
+        aside_bytes=sum(aside),
+        survives_restart=outbox != folder.in_temporary_folder(),
+        boxes=found,
+    )
+
+
+def read_box(path: Path) -> BoxStatus | None:
+    """One box; None where it is gone meanwhile."""
+    found = BoxStatus(path.name, boxes.is_held(path))
+    for segment in folder.segments(path):
+        with suppress(OSError):
+            _add(segment, found)
+    with suppress(OSError, ValueError):
+        found.process = json.loads((path / STATUS).read_text())
+    return found if path.exists() else None
+
+
+def as_json(status: OutboxStatus) -> str:
+    """For programs."""
+    return json.dumps(asdict(status), indent=2)
+
+
+def _add(segment: Path, to: BoxStatus) -> None:
+    try:
+        reader = open_segment(segment, read_only=True)
+    except UnknownVersionError:
+        to.left_alone.append(segment.name)
+        return
+    except DamagedHeaderError:
+        to.damaged += 1
+        return
+    to.endpoint, to.sender = reader.destination.url, reader.destination.sender
+    for found in scan(reader.rest(), final=not to.held):
+        if isinstance(found, Damage):
+            to.damaged += 1
+            continue
+        if to.oldest_seconds is None:
+            to.oldest_seconds = max(0.0, time.time() - found.written_ns / 1e9)
+        to.spans += 1
+        to.bytes += found.end - found.start
+
+
+def _sizes(path: Path) -> list[int]:
+    try:
+        return [each.stat().st_size for each in path.iterdir()]
+    except OSError:
+        return []
