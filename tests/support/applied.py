@@ -40,7 +40,5 @@ def in_force(ledger: Any) -> Any:
 
 
 def closes(ledger: Any, *months: tuple[str, str]) -> None:
-    ledger.command(
-        "CREATE TABLE closes (client_id String, month String) ENGINE = MergeTree ORDER BY client_id"
-    )
+    """Take months for closed, as far as terms are concerned."""
     ledger.insert("closes", months, column_names=["client_id", "month"])

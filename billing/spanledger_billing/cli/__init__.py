@@ -32,6 +32,8 @@ COMMANDS: Final = {
     "clients": "clients:app",
     "usage": "usage:usage",
     "statement": "statement:statement",
+    "close": "close:close",
+    "verify": "verify:verify",
     "doctor": "doctor:doctor",
     "repair": "repair:repair",
 }

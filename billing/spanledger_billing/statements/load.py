@@ -1,4 +1,4 @@
-"""Statements of open months, filled from the ledger's views.
+"""Statements from the ledger: closed months as they were frozen, open ones filled from the views.
 
 Every figure is one that a view states; what is made here is a document of them. Taxes are the one thing
 that is reckoned: a percentage of what stands above it, by the terms of the month's last day under terms.
@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from spanledger_billing.close import adjustments, frozen
 from spanledger_billing.errors import InvalidInputError, RefusedError
 from spanledger_billing.money import Money, percentage_of
 from spanledger_billing.statements.lines import FeeLine, Gap, GapKind, ModelLine, SumError, Tax
@@ -58,6 +59,8 @@ class ClientMonth:
     days: Sequence[Row] = ()
     gaps: Sequence[tuple[str, str, int]] = ()
     """(gap or state of nobody's calls, reason, calls)"""
+    due: Sequence[Row] = ()
+    """What it corrects of closed months."""
 
     @property
     def last(self) -> Row:
@@ -70,7 +73,7 @@ class ClientMonth:
 
 
 class LedgerSource:
-    """Statements from a ledger, all months taken as open.
+    """Statements from a ledger.
 
     Args:
         connection: a client of clickhouse-connect, as `ledger.connect()` gives.
@@ -89,13 +92,16 @@ class LedgerSource:
         return sorted(self._whole[month])
 
     def statement(self, client_id: str, month: str) -> Statement:
-        """The client's month as the ledger has it now.
+        """The client's month: as it was closed, or as the ledger has it now.
 
         Raises:
             InvalidInputError: there is no such client, or it has no terms in this month.
             RefusedError: no exchange rate is known for it.
 
         """
+        closed = frozen.statement(self._ledger, client_id, month)
+        if closed is not None:
+            return closed
         for _ in range(_READINGS):
             try:
                 return self._statement(client_id, month)
@@ -104,9 +110,9 @@ class LedgerSource:
                 self._whole.clear()
         return self._statement(client_id, month)
 
-    def frozen(self, client_id: str, month: str, copy: Copy, form: Format) -> bytes | None:  # noqa: ARG002
-        """None: no month is closed here."""
-        return None
+    def frozen(self, client_id: str, month: str, copy: Copy, form: Format) -> bytes | None:
+        """The document that was stored when the month was closed; None while it is open."""
+        return frozen.document(self._ledger, client_id, month, copy, form)
 
     def _statement(self, client_id: str, month: str) -> Statement:
         found = self._month(client_id, month)
@@ -117,7 +123,9 @@ class LedgerSource:
         made = draft(found, agency, clients[client_id])
         if before is None:
             return made
-        previous = draft(before, agency, clients[client_id])
+        previous = frozen.statement(self._ledger, client_id, before.month) or draft(
+            before, agency, clients[client_id]
+        )
         return replace(
             made, previous=Previous(month=before.month, total=previous.total, calls=previous.calls)
         )
@@ -175,6 +183,7 @@ class LedgerSource:
         days = by_client("charges_by_day", "day", of_client)
         gaps = by_client("month_gaps", "gap, reason", of_client)
         nobody = by_client("month_unattributed", "client_state")
+        due = adjustments.due(self._ledger, month, client_id)
         return {
             each: ClientMonth(
                 client_id=each,
@@ -186,6 +195,7 @@ class LedgerSource:
                     *((row["gap"], row["reason"], row["calls"]) for row in gaps.get(each, ())),
                     *((row["client_state"], "", row["calls"]) for row in nobody.get(each, ())),
                 ],
+                due=due.get(each, ()),
             )
             for each in stretches
         }
@@ -195,7 +205,7 @@ class LedgerSource:
 
 
 def draft(found: ClientMonth, agency: Agency, client: Row) -> Statement:
-    """The month as a document, without adjustments and without the month before.
+    """The month as a document, without the month before.
 
     Raises:
         RefusedError: no exchange rate is known for it.
@@ -209,11 +219,13 @@ def draft(found: ClientMonth, agency: Agency, client: Row) -> Statement:
     models = tuple(_model_lines(found))
     fees = tuple(_fee_lines(found))
     minimum = _minimum(found)
+    corrected = adjustments.shown(found.due)
     net = Money.total(
         (
             *(line.charge for line in models if line.charge is not None),
             *(line.amount for line in fees),
             *([minimum.amount] if minimum else []),
+            *(adjustment.amount for adjustment in corrected),
         ),
         found.currency,
     )
@@ -239,6 +251,7 @@ def draft(found: ClientMonth, agency: Agency, client: Row) -> Statement:
         models=models,
         fees=fees,
         minimum=minimum,
+        adjustments=corrected,
         taxes=taxes,
         rate=None
         if found.currency == "USD"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASE = "clients_and_terms"
-TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates")
+TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates", "closes")
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,6 @@ def ledger(migrated: Any) -> Any:
     """A ledger with its schema and no clients; days of earlier tests' clients stay, and nobody has them."""
     for table in TABLES:
         migrated.command(f"TRUNCATE TABLE {table}")
-    migrated.command("DROP TABLE IF EXISTS closes")
     return migrated
 
 

@@ -1,0 +1,92 @@
+"""`spanledger close`: freezing a month."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from spanledger_billing.cli.options import DataFolder
+from spanledger_billing.close.causes import NAMES
+from spanledger_billing.close.closing import Outcome
+from spanledger_billing.close.closing import close as close_month
+from spanledger_billing.errors import InvalidInputError
+from spanledger_billing.statements.lines import checked_month
+
+
+def close(
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="Which month (YYYY-MM).")],
+    *,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--client",
+            metavar="ID",
+            help="Only this client; may be repeated. Else every client of the month.",
+        ),
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept",
+            metavar="CAUSE",
+            help="Close in spite of this cause, and record that; may be repeated.",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what speaks against it.")] = False,
+    data: DataFolder = None,
+) -> None:
+    """Close a month; `HELP` is what the command line shows."""
+    from spanledger_billing import ledger
+
+    try:
+        checked_month(month)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"the month is {month!r}", allowed="YYYY-MM", next_step="for instance 2026-10"
+        ) from error
+    refused = 0
+    head = None
+    with ledger.connect(data) as connection:
+        for outcome in close_month(
+            connection, month, client or (), accept=accept or (), dry_run=dry_run, data=data
+        ):
+            for line in report(outcome):
+                typer.echo(line)
+            refused += outcome.refused
+            head = outcome.head or head
+    if head is not None:
+        typer.echo(f"head {head.hash} (close {head.number})")
+    if refused:
+        raise typer.Exit(1)
+
+
+def report(outcome: Outcome) -> Iterator[str]:
+    """What became of a client's month, line by line."""
+    which = f"{outcome.client_id} {outcome.month}"
+    if outcome.already:
+        yield f"{which}: closed before, nothing to do"
+        return
+    if outcome.refused:
+        yield f"{which}: not closed"
+    elif outcome.statement is not None:
+        done = "closed" if outcome.head else "would be closed"
+        number = f", statement {outcome.statement.number}" if outcome.head else ""
+        yield f"{which}: {done} with {outcome.statement.total}{number}"
+    for cause in outcome.causes:
+        yield f"  {cause.name}: {cause.found}" + ("" if outcome.refused else " (accepted)")
+        if outcome.refused:
+            yield f"    next: {cause.remedy}"
+
+
+# The \b keeps the lines apart.
+HELP = """Close a month: freeze its lines and documents for ever.
+
+A client whose month has something unknown in it is not closed, unless each cause is accepted by its name.
+What comes later (calls, new prices, other terms) becomes an adjustment of the next statement. Closing again
+does nothing. Keep the head that it prints: by it spanledger verify shows that nothing was changed since.
+Ends with 1 where a client was not closed.
+
+\b
+Causes:
+""" + "\n".join(f"  {name:<16} {short}" for name, short in NAMES.items())
+close.__doc__ = HELP
