@@ -16,6 +16,7 @@ def folder(name: str) -> Path:
 
     Raises:
         FileNotFoundError: the installation is not whole.
+
     """
     for candidate in (_PACKAGE / f"_{name}", _PACKAGE.parent.parent / name):
         if candidate.is_dir():
