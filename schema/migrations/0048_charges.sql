@@ -1,3 +1,10 @@
+-- billed_lines: the lines that are billed: month_lines, until a month is closed. 0071 puts the lines of closed months, which
+-- never change, and their adjustments in their place.
+
+CREATE VIEW IF NOT EXISTS {database}.billed_lines AS
+SELECT *, month AS corrects, false AS closed
+FROM {database}.month_lines;
+
 -- charges: one row per client, month, state of the client, line and unit: what each kind of quantity cost and is charged.
 --
 -- A fee or a minimum has no unit. Where the provider states a call's cost as a whole, it stands under
@@ -36,13 +43,15 @@ FROM
     SELECT
         *,
         unpriced_calls > 0 OR incomplete_calls > 0 OR mapContains(unit_costs, 'stated_by_provider') AS not_told_apart
-    FROM {database}.month_lines
+    FROM {database}.billed_lines
+    WHERE corrects = month
 )
 ARRAY JOIN if(
     kind = 'usage', arraySort(arrayDistinct(arrayConcat(mapKeys(units), mapKeys(unit_costs)))), ['']
 ) AS unit;
 
--- margins: one row per client, month and state of the client: the sums of its lines. In USD they add up over clients.
+-- margins: one row per client, month and state of the client: the sums of its lines, and beside them those of the
+-- adjustments of earlier closed months that its statement has. In USD they add up over clients.
 
 CREATE OR REPLACE VIEW {database}.margins AS
 SELECT
@@ -52,22 +61,26 @@ SELECT
     any(lines.currency) AS currency,
     any(lines.currency_exponent) AS currency_exponent,
     any(lines.rate) AS rate,
-    sumOrNull(lines.charge) AS charge,
-    sumOrNull(lines.cost) AS cost,
+    sumOrNullIf(lines.charge, corrects = month) AS charge,
+    sumOrNullIf(lines.cost, corrects = month) AS cost,
     charge - cost AS margin,
-    sumIf(assumeNotNull(lines.charge), kind = 'fee') AS fees,
-    sumIf(assumeNotNull(lines.charge), kind = 'minimum') AS minimum_adds,
-    sumOrNull(lines.charge_usd) AS charge_usd,
-    sumOrNull(lines.cost_usd) AS cost_usd,
+    sumIf(assumeNotNull(lines.charge), kind = 'fee' AND corrects = month) AS fees,
+    sumIf(assumeNotNull(lines.charge), kind = 'minimum' AND corrects = month) AS minimum_adds,
+    sumOrNullIf(lines.charge_usd, corrects = month) AS charge_usd,
+    sumOrNullIf(lines.cost_usd, corrects = month) AS cost_usd,
     charge_usd - cost_usd AS margin_usd,
-    sumOrNull(lines.cost_usd_exact) AS cost_usd_exact,
+    sumOrNullIf(lines.cost_usd_exact, corrects = month) AS cost_usd_exact,
+    sumIf(ifNull(lines.charge, 0), corrects != month) AS adjustments,
+    sumIf(ifNull(lines.cost, 0), corrects != month) AS adjustments_cost,
+    sumIf(ifNull(lines.charge_usd, 0), corrects != month) AS adjustments_usd,
+    sumIf(ifNull(lines.cost_usd, 0), corrects != month) AS adjustments_cost_usd,
     -- Why the charge, or a part of it, is not known.
     arrayFilter(r -> r != '', groupUniqArray(charge_reason)) AS charge_reasons,
-    sum(lines.calls) AS calls,
-    sum(lines.refused) AS refused,
-    sum(lines.unpriced_calls) AS unpriced_calls,
-    sum(lines.incomplete_calls) AS incomplete_calls
-FROM {database}.month_lines AS lines
+    sumIf(lines.calls, corrects = month) AS calls,
+    sumIf(lines.refused, corrects = month) AS refused,
+    sumIf(lines.unpriced_calls, corrects = month) AS unpriced_calls,
+    sumIf(lines.incomplete_calls, corrects = month) AS incomplete_calls
+FROM {database}.billed_lines AS lines
 GROUP BY client_id, month, client_state;
 
 -- trend: one row per client, month and state of the client, beside the month before.

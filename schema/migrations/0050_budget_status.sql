@@ -1,3 +1,10 @@
+-- billed_days: charges_by_day, until a month is closed; 0071 puts the days of closed months, which never change, in
+-- their place.
+
+CREATE VIEW IF NOT EXISTS {database}.billed_days AS
+SELECT *
+FROM {database}.charges_by_day;
+
 -- budget_status: one row per client and month that has a budget: the one in force on the month's last day; of the month
 -- that it is now, today's.
 --
@@ -96,7 +103,7 @@ FROM
             sum(spending.calls) AS calls,
             sum(spending.unpriced_calls) AS unpriced_calls,
             sum(spending.incomplete_calls) AS incomplete_calls
-        FROM {database}.charges_by_day AS spending
+        FROM {database}.billed_days AS spending
         WHERE client_state = 'known'
         GROUP BY client_id, month
     ) AS spent_by_day

@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from spanledger_billing.money import Money
+from spanledger_billing.money import Money, exact_sum
 from spanledger_billing.statements.lines import Adjustment
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def shown(lines: Iterable[Mapping[str, Any]]) -> tuple[Adjustment, ...]:
         key = (line["corrects"], *_named(line))
         amount = Money(line["charge"] or Decimal(0), line["currency"])
         before, cost = added.get(key, (Money.zero(line["currency"]), Decimal(0)))
-        added[key] = (before + amount, cost + (line["cost_usd"] or Decimal(0)))
+        added[key] = (before + amount, exact_sum((cost, line["cost_usd"] or Decimal(0))))
     return tuple(
         Adjustment(corrects, reason, amount, f"{what}cost {cost:+.2f} USD")
         for (corrects, reason, what), (amount, cost) in added.items()

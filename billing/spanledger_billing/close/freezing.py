@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from spanledger_billing.close import adjustments, chain
-from spanledger_billing.money import exact_sum
+from spanledger_billing.money import EXACT, exact_sum
 from spanledger_billing.statements.model import Copy
 from spanledger_billing.statements.rendering import Format, render
 
@@ -54,7 +54,7 @@ class Figures:
 
     @property
     def net(self) -> Decimal:
-        return self.own + self.adjusted
+        return exact_sum((self.own, self.adjusted))
 
     @property
     def rate(self) -> Decimal:
@@ -202,9 +202,11 @@ def _insert(ledger: Any, table: str, given: Sequence[Row], settings: Mapping[str
     if not given:
         return
     names = list(given[0])
-    ledger.insert(
-        table,
-        [[row[name] for name in names] for row in given],
-        column_names=names,
-        settings={"async_insert": 0, **(settings or {})},
-    )
+    # The driver rounds to the digits of the present context.
+    with localcontext(EXACT):
+        ledger.insert(
+            table,
+            [[row[name] for name in names] for row in given],
+            column_names=names,
+            settings={"async_insert": 0, **(settings or {})},
+        )
