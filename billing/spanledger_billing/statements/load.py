@@ -118,16 +118,17 @@ class LedgerSource:
         found = self._month(client_id, month)
         if found is None:
             raise self._refusal(client_id, month)
-        before = self._month(client_id, _month_before(month))
         agency, clients = self._parties()
         made = draft(found, agency, clients[client_id])
-        if before is None:
-            return made
-        previous = frozen.statement(self._ledger, client_id, before.month) or draft(
-            before, agency, clients[client_id]
-        )
+        previous = frozen.statement(self._ledger, client_id, _month_before(month))
+        if previous is None:
+            before = self._month(client_id, _month_before(month))
+            if before is None:
+                return made
+            previous = draft(before, agency, clients[client_id])
         return replace(
-            made, previous=Previous(month=before.month, total=previous.total, calls=previous.calls)
+            made,
+            previous=Previous(month=previous.period.month, total=previous.total, calls=previous.calls),
         )
 
     def _month(self, client_id: str, month: str) -> ClientMonth | None:
