@@ -106,8 +106,8 @@ FROM
 
 -- usage_15m_mv: the quarter-hours that are due, whole, from deduplicated rows.
 --
--- At most a day's worth at a time, what nobody has rolled up yet first and of that the newest: a backlog neither
--- exhausts the memory nor holds up today's figures. What is due is named once (a scalar), so that the rows and the
+-- At most a day's worth at a time: first what nobody has rolled up yet, the newest of it first, then what is only
+-- looked at again, the longest ago first. So a backlog neither exhausts the memory nor holds up today's figures. What is due is named once (a scalar), so that the rows and the
 -- deletions speak of the same quarter-hours whatever is touched meanwhile.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.usage_15m_mv
@@ -119,7 +119,10 @@ WITH
         (
             SELECT quarter
             FROM {database}.due_quarters
-            ORDER BY touched_at >= refreshed_at DESC, quarter DESC
+            ORDER BY
+                touched_at >= refreshed_at DESC,
+                if(touched_at >= refreshed_at, toDateTime64(0, 3, 'UTC'), refreshed_at),
+                quarter DESC
             LIMIT 96
         )
     ) AS touched,

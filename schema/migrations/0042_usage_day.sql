@@ -88,8 +88,8 @@ LEFT JOIN
 WHERE rolled_up.written_at >= made.refreshed_at - INTERVAL 1 MINUTE
     OR made.terms_version != (SELECT max(version) FROM {database}.current_version);
 
--- usage_day_mv: the days that are due, whole, from their quarter-hours; at most a month's worth at a time, those
--- with something new first and of these the newest.
+-- usage_day_mv: the days that are due, whole, from their quarter-hours; at most a month's worth at a time, in the order
+-- of usage_15m_mv.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.usage_day_mv
 REFRESH EVERY 15 SECOND DEPENDS ON {database}.usage_15m_mv APPEND TO {database}.usage_day AS
@@ -102,7 +102,10 @@ WITH
         (
             SELECT day
             FROM {database}.due_days
-            ORDER BY written_at >= refreshed_at DESC, day DESC
+            ORDER BY
+                written_at >= refreshed_at DESC,
+                if(written_at >= refreshed_at, toDateTime64(0, 3, 'UTC'), refreshed_at),
+                day DESC
             LIMIT 31
         )
     ) AS due,

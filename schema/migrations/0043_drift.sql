@@ -61,9 +61,12 @@ FROM
 ) AS compared
 GROUP BY month, client_id, day, client_state, project, provider, model
 HAVING count() != 2
+    -- As one tuple: with a NULL among its arguments an aggregate function leaves the row out.
     OR uniqExact(
-        compared.calls, refused, compared.cost_usd, compared.units, compared.costs, compared.unpriced,
-        compared.unpriced_units, compared.incomplete
+        (
+            compared.calls, refused, compared.cost_usd, compared.units, compared.costs, compared.unpriced,
+            compared.unpriced_units, compared.incomplete
+        )
     ) != 1;
 
 -- drift_rows: one row per billing span that otel_traces still holds and no call stands for. It must find nothing.

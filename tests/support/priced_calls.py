@@ -21,10 +21,10 @@ def call(cost_usd: str, *, client: str, at: str | datetime, model: str = "a", **
     """A call of a thousand tokens whose provider says what it cost; an empty cost leaves that open."""
     extra = {names.PROVIDER_COST_USD: cost_usd} if cost_usd else {}
     return span(
-        {"input": 1000},
+        more.pop("usage", {"input": 1000, "output": 100}),
         at=utc(at) if isinstance(at, str) else at,
         client_id=client,
-        provider=PROVIDER,
+        provider=more.pop("provider", PROVIDER),
         request_model=model,
         response_model=model,
         extra=extra | more.pop("extra", {}),

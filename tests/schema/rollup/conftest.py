@@ -1,0 +1,14 @@
+"""A ledger with prices whose roll-up runs when a test says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.rolled_up import by_hand
+
+
+@pytest.fixture
+def ledger(priced_ledger: Any) -> Any:
+    return by_hand(priced_ledger)

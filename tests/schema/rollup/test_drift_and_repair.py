@@ -1,0 +1,137 @@
+"""Where the ledger disagrees with itself it says so, and `repair` mends it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from spanledger_billing import rollup
+from spanledger_billing.cli.repair import report
+from support.applied import closes
+from support.priced_calls import arrive, call, utc
+
+BEGIN = utc("2026-03-27 12:00")
+
+
+@pytest.fixture
+def rolled(ledger: Any) -> Any:
+    """Three calls, rolled up long enough ago that nothing is looked at again."""
+    arrive(
+        ledger,
+        call("5", client="acme", at=BEGIN),
+        call("7", client="acme", at=BEGIN + timedelta(days=1)),
+        call("11", client="cobalt", at=BEGIN + timedelta(days=1)),
+    )
+    rollup.refresh(ledger)
+    settle(ledger)
+    return ledger
+
+
+def settle(ledger: Any) -> None:
+    """As if the marks were ten minutes old."""
+    for table, columns in (
+        ("touched_quarters", "quarter, hour, touched_at - INTERVAL 10 MINUTE"),
+        ("rolled_quarters", "quarter, refreshed_at, written_at - INTERVAL 10 MINUTE"),
+    ):
+        ledger.command(f"CREATE TABLE settled AS {table}")
+        ledger.command(f"INSERT INTO settled SELECT {columns} FROM {table} FINAL")
+        ledger.command(f"TRUNCATE TABLE {table}")
+        ledger.command(f"INSERT INTO {table} SELECT * FROM settled")
+        ledger.command("DROP TABLE settled SYNC")
+
+
+def total(ledger: Any) -> Decimal:
+    return ledger.query("SELECT sum(d.cost_usd) FROM usage_day AS d FINAL").first_row[0]
+
+
+def damage(ledger: Any, statement: str) -> None:
+    ledger.command(f"{statement} SETTINGS mutations_sync = 2")
+
+
+def test_a_ledger_at_one_with_itself_has_no_drift_and_is_left_as_it_is(rolled: Any) -> None:
+    assert not rollup.drift(rolled)
+    done = rollup.repair(rolled)
+    assert (done.fed_again, done.days) == (0, ())
+    assert list(report(done, dry_run=False)) == ["spans, calls and roll-up agree"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE usage_day DELETE WHERE client_id = 'acme' AND day = '2026-03-28'",
+        "ALTER TABLE usage_day UPDATE cost_usd = 8 WHERE client_id = 'acme' AND day = '2026-03-28'",
+        "ALTER TABLE usage_day UPDATE units = map('input', 1) WHERE client_id = 'acme' AND day = '2026-03-28'",
+        "ALTER TABLE usage_day UPDATE incomplete = map('cut short', 1) WHERE client_id = 'acme' AND day = '2026-03-28'",
+    ],
+)
+def test_a_row_of_the_rollup_that_is_not_what_the_calls_add_up_to_is_found_and_mended(
+    rolled: Any, statement: str
+) -> None:
+    damage(rolled, statement)
+    found = rollup.drift(rolled)
+    assert [(row.client_id, row.day) for row in found.rollup] == [("acme", date(2026, 3, 28))]
+    looked = rollup.repair(rolled, dry_run=True)
+    assert list(report(looked, dry_run=True)) == [
+        "1 days whose roll-up is not what their calls add up to: would be rolled up again: 2026-03-28"
+    ]
+    assert rollup.drift(rolled) == found
+    done = rollup.repair(rolled)
+    assert (done.days, done.remaining) == ((date(2026, 3, 28),), rollup.Drift())
+    assert total(rolled) == 23
+
+
+def test_a_row_that_no_call_stands_behind_is_found_and_taken_away(rolled: Any) -> None:
+    rolled.command(
+        "INSERT INTO usage_day SELECT * REPLACE ('nobody' AS client_id, toDate('2026-03-09') AS day) "
+        "FROM (SELECT * FROM usage_day FINAL WHERE client_id = 'cobalt')"
+    )
+    assert [
+        (row.client_id, row.calls_in_rows, row.calls_in_rollup) for row in rollup.drift(rolled).rollup
+    ] == [("nobody", 0, 1)]
+    rollup.repair(rolled)
+    assert not rollup.drift(rolled)
+    assert total(rolled) == 23
+
+
+def test_a_span_that_no_call_stands_for_is_found_and_fed_again(ledger: Any) -> None:
+    # Of these days, since raw spans are kept for two weeks only.
+    lately = datetime.now(UTC) - timedelta(hours=2)
+    arrive(ledger, call("5", client="acme", at=lately), call("11", client="cobalt", at=lately))
+    damage(ledger, "ALTER TABLE llm_calls DELETE WHERE client_id = 'cobalt'")
+    found = rollup.drift(ledger)
+    assert [missing.client_id for missing in found.rows] == ["cobalt"]
+    looked = rollup.repair(ledger, dry_run=True)
+    assert next(report(looked, dry_run=True)) == "1 call missing that spans arrived for: would be fed again"
+    done = rollup.repair(ledger)
+    assert (done.fed_again, done.remaining) == (1, rollup.Drift())
+    assert ledger.query("SELECT client_id, cost_usd FROM calls WHERE client_id = 'cobalt'").result_rows == [
+        ("cobalt", Decimal(11))
+    ]
+    assert total(ledger) == 16
+
+
+def test_a_mark_that_got_lost_is_found_and_mended(rolled: Any) -> None:
+    rolled.command("DETACH TABLE touched_quarters_mv")
+    arrive(rolled, call("13", client="acme", at=BEGIN))
+    rolled.command("ATTACH TABLE touched_quarters_mv")
+    rollup.refresh(rolled)
+    assert total(rolled) == 23
+    done = rollup.repair(rolled)
+    assert (done.days, done.remaining) == ((date(2026, 3, 27),), rollup.Drift())
+    assert total(rolled) == 36
+
+
+def test_closed_months_are_left_alone_without_consent(rolled: Any) -> None:
+    closes(rolled, ("acme", "2026-03"))
+    damage(rolled, "ALTER TABLE usage_day DELETE WHERE client_id = 'acme' AND day = '2026-03-28'")
+    done = rollup.repair(rolled)
+    assert (done.days, [row.client_id for row in done.left_alone]) == ((), ["acme"])
+    assert list(report(done, dry_run=False))[:2] == [
+        "left alone, since closed: acme 2026-03",
+        "next: spanledger repair --closed, which makes adjustments of what it changes",
+    ]
+    assert not rollup.repair(rolled, closed=True).remaining
+    assert total(rolled) == 23
