@@ -33,7 +33,8 @@ once() {
   echo "$wanted" >".venv/.made-$name"
 }
 
-install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes "$@"; }
+# --no-deps: the lock files are whole, and pip would weigh a newer release of what is asked with an extra.
+install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes "$@"; }
 install_package() {
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
