@@ -22,5 +22,5 @@ def folder(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(
-        f"spanledger's own folder {name!r} is missing from this installation; reinstall the package spanledger"
+        f"spanledger's own folder {name!r} is missing from this installation; install the package again"
     )
