@@ -55,7 +55,8 @@ class Delivery:
         self._begin()
         process.join(self)
         self._queue.tend()
-        if self._queue.waits():  # what a process left that is gone
+        # What a process left that is gone, or may leave: after a restart the former one may still be ending.
+        if self._queue.waits() or self._queue.has_company():
             self._start_thread()
 
     def submit(self, span: ReadableSpan) -> None:
@@ -184,6 +185,11 @@ class Delivery:
             self._flushes += 1  # for good: what is still submitted does not linger
         if not self.flush(self._settings.exit_timeout):
             self.abandon()
+        elif self._sending.acquire(timeout=0.2):  # else it sends for others just now
+            try:
+                self._queue.close()
+            finally:
+                self._sending.release()
 
     def _settled(self) -> int:
         counts = self._queue.counts()

@@ -59,6 +59,9 @@ class Queue(Sendable, Protocol):
     def waits(self) -> bool:
         """Whether there is something to take, of this process or of one that is gone."""
 
+    def has_company(self) -> bool:
+        """Whether there are other processes, whose spans may have to be sent once they are gone."""
+
     def tend(self) -> float | None:
         """By the sender, from time to time: see to what others left. Seconds until the next time, if any."""
 
@@ -163,6 +166,9 @@ class MemoryQueue:
 
     def waits(self) -> bool:
         return self.counts().waiting > 0
+
+    def has_company(self) -> bool:
+        return False
 
     def tend(self) -> float | None:
         return None

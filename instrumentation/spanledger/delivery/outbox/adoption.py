@@ -46,6 +46,8 @@ class Adoption:
         self._foreign: set[str] = set()
         """Names of boxes that are not for us: they need not be opened every time."""
         self.source: Source | None = None
+        self.others = False
+        """Whether there were boxes of living processes at the last look."""
 
     def look(self) -> float:
         """Adopt a box if it is time to look for one. Seconds until it is time again."""
@@ -63,12 +65,15 @@ class Adoption:
             return False
         boxes.remove_stillborn(outbox)
         seen = set()
+        self.others = False
         for path in boxes_in(outbox):
             seen.add(path.name)
             if path.name in self._foreign:
                 continue
             box = boxes.hold(path)
-            if box is not None and self._adopt(box):
+            if box is None:
+                self.others = True
+            elif self._adopt(box):
                 return True
         self._foreign &= seen
         return False
@@ -85,7 +90,11 @@ class Adoption:
             self._next_look = 0.0
 
     def let_go(self) -> None:
-        """Leave the box to others."""
+        """Leave the box to others, or delete it where all of it is done with."""
+        if self.source is not None:
+            self.source.sweep()
+            if not self.source.readers:
+                self.finish()
         self._box = self.source = None
         self._next_look = 0.0
 

@@ -85,6 +85,8 @@ def _settings(asked: argparse.Namespace) -> DeliverySettings:
         token=None,
         headers=None,
         certificate=None,
+        client_certificate=None,
+        client_key=None,
         client_id=None,
         service_name=None,
         trust_baggage=None,
@@ -92,7 +94,14 @@ def _settings(asked: argparse.Namespace) -> DeliverySettings:
         http_spans=None,
         use_otel_exporter=None,
     )
-    settings = DeliverySettings(app.endpoint, app.headers, app.token, app.certificate)
+    settings = DeliverySettings(
+        endpoint=app.endpoint,
+        headers=app.headers,
+        token=app.token,
+        certificate=app.certificate,
+        client_certificate=app.client_certificate,
+        client_key=app.client_key,
+    )
     return settings if asked.dir is None else replace(settings, outbox=str(Path(asked.dir).absolute()))
 
 

@@ -40,7 +40,7 @@ class Folder:
 
     def path(self) -> Path:
         """The directory, made where it is missing. Raises OSError where none can be had."""
-        if self._path is None:
+        if self._path is None or not self._path.is_dir():
             self._path = _first_usable(self._candidates)
         return self._path
 
@@ -54,7 +54,9 @@ class Folder:
         """Raises OutboxFullError where a segment of that size would go beyond the limit."""
         used = used_bytes(self.path())
         if used + for_bytes > self.limit_bytes:
-            raise OutboxFullError(errno.EDQUOT, f"{self.limit_bytes / 1024 / 1024:g} MiB wait in it already")
+            raise OutboxFullError(
+                errno.EDQUOT, f"its limit of {self.limit_bytes / 1024 / 1024:g} MiB is reached"
+            )
 
 
 def candidates(setting: str) -> list[Path]:
@@ -130,8 +132,11 @@ def _first_usable(paths: list[Path]) -> Path:
 def _make(path: Path) -> None:
     if path.is_dir():
         return
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.mkdir(exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
 
 
 def _is_safe(path: Path) -> bool:

@@ -121,6 +121,11 @@ class Outbox:
         with self._lock:
             return self._counts.put - self._counts.sent - self._counts.refused
 
+    def _clear_up(self) -> None:
+        """Where nothing waits: pass by what is torn, and delete what is done with."""
+        if self._own.readers and self._on_disk() <= 0:
+            self._own.take(1, 1, self._aside)  # looks at every segment; what is found all the same stays
+
     def _miss(self, written: int) -> None:
         """Nothing could be taken where so many spans were written before."""
         if written <= 0:
@@ -170,8 +175,12 @@ class Outbox:
     def waits(self) -> bool:
         return not self._given_up and (self.counts().waiting > 0 or self._adoption.source is not None)
 
+    def has_company(self) -> bool:
+        return self._adoption.others
+
     def tend(self) -> float | None:
         self._writing.retire_old()
+        self._clear_up()
         return None if self._given_up else self._adoption.look()
 
     def let_go(self) -> None:
@@ -179,7 +188,7 @@ class Outbox:
 
     def close(self) -> None:
         self._writing.close()
-        self._own.sweep()
+        self._clear_up()
         if self._writing.close():
             self._keeper.stop()
 

@@ -157,6 +157,9 @@ class Reader:
         size = self.size
         if size > self.synced:
             os.fsync(self.descriptor.number)
+            if not self.synced:  # a file whose name is lost is lost as well
+                _sync_folder(self.path.parent)
+                _sync_folder(self.path.parent.parent)
             self.synced = size
 
     def forget(self) -> None:
@@ -203,6 +206,11 @@ def open_segment(path: Path, *, read_only: bool = False) -> Reader:
     descriptor = Descriptor(os.open(path, access | os.O_CLOEXEC | os.O_NOFOLLOW))
     destination, delivered = _read_header(os.pread(descriptor.number, FIRST_RECORD, 0))
     return Reader(path, descriptor, destination, delivered)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = Descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    os.fsync(folder.number)
 
 
 def _header(destination: Destination) -> bytes:

@@ -57,19 +57,22 @@ class Source:
     def sweep(self) -> None:
         """Delete the segments that are done with."""
         for reader in list(self.readers):
-            if reader.finished():
-                reader.remove()
-                self.readers.remove(reader)
+            self._delete_finished(reader)
+
+    def _delete_finished(self, reader: Reader) -> None:
+        if reader.finished():
+            reader.remove()
+            self.readers.remove(reader)
 
     def _read(self, spans: int, size: int, aside: Aside) -> None:
         # In a copy: a segment may be opened meanwhile. An older one can be empty while a newer is not.
-        self.sweep()
         for reader in list(self.readers):
             try:
                 self._batch.extend(reader.read(spans, size, aside))
                 if self._batch:
                     self._reader = reader
                     return
+                self._delete_finished(reader)
             except OSError as error:
                 health.count(
                     "outbox_unreadable",

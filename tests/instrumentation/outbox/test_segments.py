@@ -1,0 +1,175 @@
+"""Segments are small, deleted when they are done with, and synced within the interval."""
+
+import gc
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from spanledger.delivery.otlp import encode
+from spanledger.delivery.outbox import writing
+from spanledger.delivery.outbox.box import is_held
+from spanledger.delivery.outbox.folder import boxes
+from support.finished_spans import finished
+from support.left_spans import opened, put
+from support.waiting import wait_for
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def taken(outbox, spans: int = 512) -> int:
+    batch = outbox.take(spans, 10**7)
+    outbox.acknowledge(batch)
+    return len(batch)
+
+
+def sizes(outbox: Path) -> list[int]:
+    return sorted(path.stat().st_size for path in outbox.glob("*/*.spans"))
+
+
+def test_a_segment_is_followed_by_another_when_it_is_large_and_deleted_when_it_is_sent(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writing, "SEGMENT_BYTES", 10_000)
+    box = opened(NOWHERE)
+    put(box, *map(str, range(100)))
+    before = sizes(outbox)
+    assert len(before) > 2
+    assert max(before) < 12_000
+    assert sum(iter(lambda: taken(box), 0)) == 100
+    assert len(sizes(outbox)) == 1
+    assert box.counts().sent == 100
+    box.close()
+    assert list(boxes(outbox)) == []
+
+
+def test_a_segment_that_was_in_use_for_long_is_deleted_when_it_is_sent(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writing, "SEGMENT_SECONDS", 0)
+    box = opened(NOWHERE)
+    put(box, "one")
+    assert taken(box) == 1
+    box.tend()
+    assert sizes(outbox) == []
+    put(box, "two")
+    assert taken(box) == 1
+    assert box.counts().lost == 0
+    box.abandon()
+
+
+def test_a_segment_that_a_thread_is_about_to_write_to_is_not_deleted(outbox: Path):
+    box = opened(NOWHERE)
+    put(box, "one")
+    about_to_write = box._writing._active
+    assert taken(box) == 1
+    box.close()
+    assert len(sizes(outbox)) == 1
+    (held,) = boxes(outbox)
+    assert is_held(held)
+    about_to_write.append(b"what came late")
+    del about_to_write
+    box.close()
+    assert list(boxes(outbox)) == []
+
+
+def test_threads_that_put_at_once_while_segments_change_lose_nothing(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writing, "SEGMENT_BYTES", 2_000)
+    box = opened(NOWHERE)
+    spans = [encode(finished(str(number))) for number in range(4)]
+
+    def work(number: int) -> None:
+        for _ in range(300):
+            box.put(spans[number])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    found = 0
+    while any(thread.is_alive() for thread in threads):
+        found += taken(box)
+        box.tend()
+    found += sum(iter(lambda: taken(box), 0))
+    assert found == 1200
+    counts = box.counts()
+    assert (counts.put, counts.sent, counts.waiting, counts.lost, counts.bytes) == (1200, 1200, 0, 0, 0)
+    box.close()
+    assert list(boxes(outbox)) == []
+
+
+def test_a_finaliser_may_put_while_its_thread_is_in_the_middle_of_the_outbox(outbox: Path):
+    box = opened(NOWHERE)
+    span = encode(finished("call"))
+
+    class Dropped:
+        def __del__(self) -> None:
+            box.put(span)
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)  # the collector runs at nearly every allocation
+    try:
+        for _ in range(500):
+            knot = Dropped()
+            knot.itself = knot
+            box.put(span)
+            taken(box, 1)
+    finally:
+        gc.set_threshold(*thresholds)
+    del knot
+    gc.collect()
+    while taken(box):
+        pass
+    assert box.counts().sent == 1000
+    box.close()
+    assert list(boxes(outbox)) == []
+
+
+def test_what_is_written_is_synced_within_the_interval_and_nothing_is_synced_twice(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    synced: list[int] = []
+    folders: list[int] = []
+    fsync = os.fsync
+
+    def counted(number: int) -> None:
+        status = os.fstat(number)
+        (folders if stat.S_ISDIR(status.st_mode) else synced).append(status.st_size)
+        fsync(number)
+
+    monkeypatch.setattr("os.fsync", counted)
+    box = opened(NOWHERE, sync_interval=0.01)
+    put(box, "one")
+    wait_for(lambda: box.describe()["unsynced_bytes"] == 0, "a sync")
+    put(box, "two")
+    wait_for(lambda: box.describe()["unsynced_bytes"] == 0, "another sync")
+    taken(box)
+    box.abandon()
+    assert synced == sorted(set(synced))
+    assert len(folders) == 2  # the box and the outbox, once
+
+
+def test_no_sync_stands_between_a_call_and_its_app(monkeypatch: pytest.MonkeyPatch):
+    threads: list[int] = []
+    monkeypatch.setattr("os.fsync", lambda _: threads.append(threading.get_ident()))
+    box = opened(NOWHERE, sync_interval=0.001)
+    put(box, *map(str, range(50)))
+    wait_for(lambda: threads, "a sync")
+    box.abandon()
+    assert threading.get_ident() not in threads
+
+
+def test_one_write_a_span_is_all_that_the_app_waits_for(monkeypatch: pytest.MonkeyPatch):
+    box = opened(NOWHERE, sync_interval=3600)
+    put(box, "the first one opens the segment")
+    calls: list[str] = []
+    for name in ("write", "open", "fsync", "pwrite", "pread", "fstat"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, _n=name, _r=real, **k: (calls.append(_n), _r(*a, **k))[1])
+    put(box, *map(str, range(20)))
+    monkeypatch.undo()
+    assert calls == ["write"] * 20
+    box.abandon()
