@@ -29,6 +29,8 @@ def instrument(
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     certificate: str | None = None,
+    client_certificate: str | None = None,
+    client_key: str | None = None,
     client_id: str | None = None,
     service_name: str | None = None,
     trust_baggage: bool | None = None,
@@ -49,6 +51,9 @@ def instrument(
         headers: further headers for the collector.
         certificate: PEM file of the authority that signed the collector's certificate
             (`SPANLEDGER_CERTIFICATE`).
+        client_certificate: PEM file with this app's own certificate, where the collector asks for one
+            (`SPANLEDGER_CLIENT_CERTIFICATE`).
+        client_key: PEM file with its key (`SPANLEDGER_CLIENT_KEY`); not needed where that file holds both.
         client_id: the client billed where no `bill_to` is in force (`SPANLEDGER_CLIENT`). Without one such
             calls are unattributed, never dropped.
         service_name: name of this app in its spans (else OpenTelemetry's `OTEL_SERVICE_NAME`).
@@ -59,7 +64,7 @@ def instrument(
         http_spans: also make ordinary HTTP spans with `opentelemetry-instrumentation-httpx`
             (`SPANLEDGER_HTTP_SPANS`; needs the extra `spanledger[http]`). They go to the app's own
             TracerProvider and never bill.
-        use_otel_exporter: take endpoint, headers and certificate from `OTEL_EXPORTER_OTLP_*` where ours are
+        use_otel_exporter: take endpoint, headers and certificates from `OTEL_EXPORTER_OTLP_*` where ours are
             not set (`SPANLEDGER_USE_OTEL_EXPORTER`).
 
     """
@@ -70,6 +75,8 @@ def instrument(
             token=token,
             headers=headers,
             certificate=certificate,
+            client_certificate=client_certificate,
+            client_key=client_key,
             client_id=client_id,
             service_name=service_name,
             trust_baggage=trust_baggage,
@@ -146,6 +153,8 @@ def _delivery_settings(wanted: settings.Settings) -> DeliverySettings:
             headers=wanted.headers,
             token=wanted.token,
             certificate=wanted.certificate,
+            client_certificate=wanted.client_certificate,
+            client_key=wanted.client_key,
         )
     except ValueError as error:
         # Calls are metered all the same, and wait: what was meant cannot be guessed, but nothing is lost

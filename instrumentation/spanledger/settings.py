@@ -32,6 +32,8 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificate: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
     client_id: str | None = None
     service_name: str | None = None
     trust_baggage: bool = False
@@ -41,16 +43,18 @@ class Settings:
 
 def resolve(
     *,
-    endpoint: str | None,
-    token: str | None,
-    headers: Mapping[str, str] | None,
-    certificate: str | None,
-    client_id: str | None,
-    service_name: str | None,
-    trust_baggage: bool | None,
-    ask_for_usage: bool | None,
-    http_spans: bool | None,
-    use_otel_exporter: bool | None,
+    endpoint: str | None = None,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    certificate: str | None = None,
+    client_certificate: str | None = None,
+    client_key: str | None = None,
+    client_id: str | None = None,
+    service_name: str | None = None,
+    trust_baggage: bool | None = None,
+    ask_for_usage: bool | None = None,
+    http_spans: bool | None = None,
+    use_otel_exporter: bool | None = None,
 ) -> Settings:
     """Arguments over variables over defaults. A bad value is logged and the default taken: never raises."""
     otel = _flag("SPANLEDGER_USE_OTEL_EXPORTER", use_otel_exporter, default=False)
@@ -64,6 +68,10 @@ def resolve(
         certificate=certificate
         or _text("SPANLEDGER_CERTIFICATE")
         or (_otel("CERTIFICATE") if otel else None),
+        client_certificate=client_certificate
+        or _text("SPANLEDGER_CLIENT_CERTIFICATE")
+        or (_otel("CLIENT_CERTIFICATE") if otel else None),
+        client_key=client_key or _text("SPANLEDGER_CLIENT_KEY") or (_otel("CLIENT_KEY") if otel else None),
         client_id=client_id or _text("SPANLEDGER_CLIENT"),
         service_name=service_name,
         trust_baggage=_flag("SPANLEDGER_TRUST_BAGGAGE", trust_baggage, default=False),

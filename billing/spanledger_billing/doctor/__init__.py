@@ -51,18 +51,7 @@ def examine(connect: Callable[[], Any], where: Places, *, patience: float) -> It
 def _settings(where: Places) -> tuple[Settings, list[Check]]:
     """As an app on this machine would have them."""
     before = health.snapshot().get("bad_setting", 0)
-    settings = resolve(
-        endpoint=where.otlp_endpoint,
-        token=None,
-        headers=None,
-        certificate=None,
-        client_id=None,
-        service_name=None,
-        trust_baggage=None,
-        ask_for_usage=None,
-        http_spans=None,
-        use_otel_exporter=None,
-    )
+    settings = resolve(endpoint=where.otlp_endpoint)
     bad = health.snapshot().get("bad_setting", 0) - before
     found = f"{bad} SPANLEDGER_* variables have a value that is not taken (see the warning above)"
     return settings, [Check("settings", "variables", State.PROBLEM, found, "set them right")] if bad else []

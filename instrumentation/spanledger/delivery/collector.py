@@ -112,9 +112,8 @@ class Collector:
         self.close()
         timeout = min(self._settings.connect_timeout, self.patience)
         if self._secure:
-            trusted = ssl.create_default_context(cafile=self._settings.certificate)
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=timeout, context=trusted
+                self._host, self._port, timeout=timeout, context=_tls(self._settings)
             )
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
@@ -132,6 +131,29 @@ class Collector:
         if len(answer) > MAX_ANSWER_BYTES:
             self.close()
         return response.status, response.headers, answer
+
+
+class _BadCertificateError(Exception):
+    """Its text is ours, and shows nothing of the file."""
+
+
+def _tls(settings: DeliverySettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.certificate)
+    if settings.client_certificate:
+        try:
+            # Without a password here OpenSSL would ask the terminal for that of an encrypted key, and wait.
+            context.load_cert_chain(settings.client_certificate, settings.client_key, password="")
+        except OSError as error:
+            why = (
+                "no certificate with its unencrypted key"
+                if isinstance(error, ssl.SSLError)
+                else error.strerror
+            )
+            raise _BadCertificateError(
+                f"this app's own certificate cannot be used: {why};"
+                " check SPANLEDGER_CLIENT_CERTIFICATE and SPANLEDGER_CLIENT_KEY"
+            ) from None
+    return context
 
 
 def _judge(status: int, headers: http.client.HTTPMessage, body: bytes) -> Answer:
@@ -174,6 +196,8 @@ def _retry_after(text: str | None) -> float:
 def _described(error: Exception) -> str:
     """The error in words of ours: some of Python's show the header or address that they complain of."""
     kind = type(error).__name__
+    if isinstance(error, _BadCertificateError):
+        return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{kind}: {error.verify_message}; check SPANLEDGER_CERTIFICATE"
     if isinstance(error, TimeoutError):

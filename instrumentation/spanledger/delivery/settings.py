@@ -49,6 +49,10 @@ class DeliverySettings:
     """Sent as `Authorization: Bearer …`, over a header of that name."""
     certificate: str | None = None
     """PEM file of the authorities to trust, instead of the system's. Read anew with each connection."""
+    client_certificate: str | None = None
+    """PEM file that shows who sends, where the collector asks for a certificate. Read anew as well."""
+    client_key: str | None = None
+    """PEM file of its key, where that is in a file of its own. Not encrypted: there is nobody to ask."""
     outbox: str = field(default_factory=_outbox)
     """Directory where spans wait (`SPANLEDGER_OUTBOX`); empty: the user's own, see `outbox.folder`; "off":
     they wait in memory, and a kill loses them."""

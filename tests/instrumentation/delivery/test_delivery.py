@@ -84,6 +84,48 @@ def test_over_tls_only_a_certificate_that_is_trusted_gets_the_spans(tmp_path: Pa
         assert collector.accepted == ["call"]
 
 
+def test_a_collector_that_asks_for_a_certificate_gets_the_apps_own(tmp_path: Path, deliver_to: Deliver):
+    certificate, key = certificate_for("127.0.0.1", tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    tls.load_verify_locations(certificate)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    with FakeCollector(tls=tls) as collector:
+        unknown = deliver_to(collector.url, certificate=str(certificate))
+        submit(unknown, "from a stranger")
+        wait_for(lambda: unknown.status()["last_error"], "a failed attempt")
+        known = deliver_to(
+            collector.url,
+            certificate=str(certificate),
+            client_certificate=str(certificate),
+            client_key=str(key),
+        )
+        submit(known, "call")
+        assert known.flush(60)
+        assert collector.accepted == ["call"]
+
+
+@pytest.mark.parametrize(("bad", "said"), [("none.pem", "No such file"), ("locked.pem", "unencrypted key")])
+def test_an_own_certificate_that_cannot_be_used_keeps_the_spans_and_says_so(
+    bad: str, said: str, tmp_path: Path, deliver_to: Deliver
+):
+    certificate, key = certificate_for("127.0.0.1", tmp_path)
+    locked = tmp_path / "locked.pem"
+    encrypt = ["openssl", "rsa", "-aes128", "-passout", "pass:hidden", "-in", str(key), "-out", str(locked)]
+    subprocess.run(encrypt, check=True, capture_output=True)
+    delivery = deliver_to(
+        "https://127.0.0.1:9",
+        certificate=str(certificate),
+        client_certificate=str(certificate),
+        client_key=str(tmp_path / bad),
+    )
+    submit(delivery, "call")
+    wait_for(lambda: delivery.status()["last_error"], "a failed attempt")
+    assert said in delivery.status()["last_error"]
+    assert "check SPANLEDGER_CLIENT_CERTIFICATE" in delivery.status()["last_error"]
+    assert delivery.status()["queued"] == 1
+
+
 def test_submitting_waits_for_nothing_while_the_collector_hangs(
     collector: FakeCollector, deliver_to: Deliver
 ):

@@ -80,20 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(asked: argparse.Namespace) -> DeliverySettings:
-    app = app_settings.resolve(
-        endpoint=asked.endpoint,
-        token=None,
-        headers=None,
-        certificate=None,
-        client_certificate=None,
-        client_key=None,
-        client_id=None,
-        service_name=None,
-        trust_baggage=None,
-        ask_for_usage=None,
-        http_spans=None,
-        use_otel_exporter=None,
-    )
+    app = app_settings.resolve(endpoint=asked.endpoint)
     settings = DeliverySettings(
         endpoint=app.endpoint,
         headers=app.headers,
