@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-options=(--no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
+options=(--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate
   --custom-compile-command "make lock" --quiet "$@")
 
 .venv/bin/uv pip compile pyproject.toml --all-extras --group dev "${options[@]}" \
