@@ -31,6 +31,8 @@ class Address:
     url: str
     user: str
     password: str = field(repr=False)
+    embedded: bool = False
+    """The one of embedded mode, which knows no users."""
 
 
 def database() -> str:
@@ -61,7 +63,7 @@ def address(data_folder: Path | None = None) -> Address:
     where = data_folder or Path(os.environ.get("SPANLEDGER_DATA") or DEFAULT_DATA_FOLDER)
     found = folder.addresses(where)
     user = str(found["user"])
-    return Address(str(found["clickhouse_url"]), user, credentials.password(where, user))
+    return Address(str(found["clickhouse_url"]), user, credentials.password(where, user), embedded=True)
 
 
 def connect(data_folder: Path | None = None) -> Client:

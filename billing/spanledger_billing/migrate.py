@@ -5,10 +5,12 @@ again (`IF NOT EXISTS`, `CREATE OR REPLACE`, rows that replace themselves), for 
 transactions over definitions: a run that broke off goes on from the start of the file that it broke off
 in, and of two runs at once the slower one repeats what the faster did.
 
-Two things are filled in:
+Three things are filled in:
 
 - `{database}`: the ledger's database.
 - `{engine:X}`: the table engine X, so that a cluster can put a replicated one in its place.
+- whose rights a view reads with: those of who made it. Otherwise a user that is granted a view alone could
+  read nothing through it, and the collector, which may only insert, could not pass the views on its table.
 """
 
 from __future__ import annotations
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^\d{4}_[a-z0-9_]+$")
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 _ENGINE = re.compile(r"\{engine:([^{}]+)\}")
+# Up to the AS of a view's definition. A comment is taken as a whole, or a word in it could end the search.
+_VIEW = re.compile(
+    r"(?:--[^\n]*\n|\s)*CREATE\s+(?:OR\s+REPLACE\s+)?(?:MATERIALIZED\s+)?VIEW\b(?>--[^\n]*\n|.)*?(?=\bAS\b)",
+    re.DOTALL | re.IGNORECASE,
+)
+_RIGHTS = "DEFINER = CURRENT_USER SQL SECURITY DEFINER "
 # What a semicolon may stand in without ending a statement.
 _SKIP = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'|`[^`]*`|\"[^\"]*\"", re.DOTALL)
 
@@ -175,8 +183,9 @@ def _keep_text(skipped: re.Match[str]) -> str:
 
 
 def render(statement: str, *, database: str, engine: Callable[[str], str] = str) -> str:
-    """A statement with its database and engines filled in."""
-    return _ENGINE.sub(lambda named: engine(named[1]), statement).replace("{database}", database)
+    """A statement with its database and engines filled in, and the rights of a view that it makes."""
+    filled = _ENGINE.sub(lambda named: engine(named[1]), statement).replace("{database}", database)
+    return _VIEW.sub(lambda head: head[0] + _RIGHTS, filled, count=1) if _VIEW.match(filled) else filled
 
 
 def _database(client: Client) -> str:

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "demo": "demo:demo",
     "up": "up:up",
     "migrate": "migrate:migrate",
+    "users": "users:app",
     "prices": "prices:app",
     "clients": "clients:app",
     "usage": "usage:usage",
