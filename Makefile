@@ -1,6 +1,6 @@
 # Every target is one command, so that CI, a newcomer and the README do the very same thing.
 .DEFAULT_GOAL := help
-.PHONY: help setup collector demo test lint types format docs lock clean
+.PHONY: help setup collector demo test lint types format docs lock audit sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ docs: setup  ## write CLI.md and the schema of clients.yaml anew from the code
 
 lock: setup  ## resolve pyproject.toml into the lock files again
 	@tools/lock.sh
+
+audit: setup  ## ask the advisory databases about all that is locked
+	@.venv/bin/python tools/audit.py
+
+sbom: setup  ## list all parts, with versions, licences and hashes, in .build/sbom.cdx.json (CycloneDX)
+	@.venv/bin/python tools/sbom.py
 
 clean:  ## remove all that the other targets made, the collector included
 	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
