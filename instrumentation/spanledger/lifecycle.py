@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from spanledger import baggage, context, health, settings
 from spanledger.attribution import Attribution
 from spanledger.capture import hooks, reaper
+from spanledger.capture.encoding import encoder
 from spanledger.capture.http_spans import disable as disable_http_spans
 from spanledger.capture.http_spans import enable as enable_http_spans
 from spanledger.capture.meter import Meter, activate
-from spanledger.capture.tracing import billing_tracer
+from spanledger.capture.tracing import our_resource, our_scope
 from spanledger.delivery import Delivery, DeliverySettings, process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from spanledger.capture.tracing import Finished
 
 _lock = threading.RLock()
 _delivery: Delivery | None = None
@@ -90,10 +93,10 @@ def instrument(
                 return
             before = _delivery
             delivery = Delivery(_delivery_settings(wanted))
-            tracer = billing_tracer(delivery.submit, service_name=wanted.service_name)
+            meter = Meter(_recorder(delivery, wanted), ask_for_usage=wanted.ask_for_usage)
             context.set_default(_default_of(wanted))
             baggage.trust_baggage(wanted.trust_baggage)
-            activate(Meter(tracer, ask_for_usage=wanted.ask_for_usage))
+            activate(meter)
             hooks.install()
             _delivery, _settings = delivery, wanted
             process.before_leaving(_record_what_is_open)
@@ -144,6 +147,11 @@ def flush(timeout: float = 30.0) -> bool:
     except Exception as error:
         health.count("flush_failed", log=f"flush() failed: {type(error).__name__}")
         return False
+
+
+def _recorder(delivery: Delivery, wanted: settings.Settings) -> Callable[[Finished], None]:
+    encode = encoder(our_resource(wanted.service_name), our_scope())
+    return lambda span: delivery.submit(encode(span))
 
 
 def _delivery_settings(wanted: settings.Settings) -> DeliverySettings:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from spanledger.capture import hooks, reaper
 from spanledger.capture.meter import Meter, activate
-from spanledger.capture.tracing import billing_tracer
+from spanledger.capture.tracing import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def recorded_calls(*, ask_for_usage: bool = True) -> Iterator[list[ReadableSpan]
     """
     global _depth  # noqa: PLW0603 - hooks stay until the outermost block ends
     calls: list[ReadableSpan] = []
-    meter = Meter(billing_tracer(calls.append), ask_for_usage=ask_for_usage)
+    meter = Meter(readable(calls.append), ask_for_usage=ask_for_usage)
     with _lock:
         before = activate(meter)
         hooks.install()

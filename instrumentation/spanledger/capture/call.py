@@ -17,10 +17,9 @@ from spanledger.capture.spans import CallFacts, emit
 from spanledger.wire import content_decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import Tracer
-
+    from spanledger.capture.tracing import Finished
     from spanledger.wire.decode import ContentDecoder
     from spanledger.wire.reading import Reader, Reading, Recognised
 
@@ -58,10 +57,10 @@ _NEVER_SENT = frozenset(
 class Call:
     """One exchange under way. Finished exactly once."""
 
-    __slots__ = ("_decoder", "_facts", "_finished", "_pid", "_reader", "_recognised", "_tracer")
+    __slots__ = ("_decoder", "_facts", "_finished", "_pid", "_reader", "_recognised", "_record")
 
-    def __init__(self, tracer: Tracer, recognised: Recognised, facts: CallFacts) -> None:
-        self._tracer = tracer
+    def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
+        self._record = record
         self._recognised = recognised
         self._facts = facts
         self._reader: Reader | None = None
@@ -150,7 +149,7 @@ class Call:
     def _emit(self, readings: list[Reading]) -> None:
         for reading in readings:
             try:
-                emit(self._tracer, self._facts, reading)
+                emit(self._record, self._facts, reading)
             except Exception:
                 health.count(
                     "span_failed", log="the span of a call could not be made; the call is not metered"

@@ -7,16 +7,15 @@ asked for, a copy goes out, and the response names the app's request.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
-
-import wrapt
 
 from spanledger import health
 from spanledger.capture import meter as metering
 from spanledger.capture import reaper
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
-from spanledger.wire import Request, content_decoder
+from spanledger.wire import Request, by_address, content_decoder, may_ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,32 +33,66 @@ class LibraryHooks:
     def __init__(self, library: ModuleType) -> None:
         self._library = library
         self._sync_tee, self._async_tee = tees(library)
+        self._ours: dict[Any, Any] = {}
 
     def install(self) -> None:
         """Wrap `send`; a second time does nothing."""
-        for owner, wrapper in (
-            (self._library.Client, self._send),
-            (self._library.AsyncClient, self._async_send),
-        ):
-            if not isinstance(owner.__dict__.get("send"), _OurWrapper):
-                owner.send = _OurWrapper(owner.__dict__["send"], wrapper)
+        for owner, wrap in ((self._library.Client, self._sync), (self._library.AsyncClient, self._async)):
+            if not self._wrapped(owner.__dict__["send"]):
+                owner.send = self._ours[owner] = wrap(owner.__dict__["send"])
 
     def remove(self) -> None:
         """Put the library's own methods back where nobody wrapped them after us.
 
         Under somebody else's wrapper ours stays in place and only passes on.
         """
-        for owner in (self._library.Client, self._library.AsyncClient):
-            current = owner.__dict__.get("send")
-            if isinstance(current, _OurWrapper):
-                owner.send = current.__wrapped__
+        for owner, ours in self._ours.items():
+            if owner.__dict__["send"] is ours:
+                owner.send = ours.__wrapped__
 
-    def _send(self, wrapped: Callable[..., Any], _client: Any, args: Any, kwargs: Any) -> Any:
-        meter = metering.active()
-        request, args, kwargs = _take_request(args, kwargs)
-        begun = None if meter is None or request is None else self._begin(meter, request)
-        if meter is None or begun is None:
-            return wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs)
+    def _wrapped(self, method: Any) -> bool:
+        """Whether one of ours is there, be it under other people's wrappers."""
+        while method is not None:
+            if any(method is ours for ours in self._ours.values()):
+                return True
+            method = getattr(method, "__wrapped__", None)
+        return False
+
+    # Plain functions, and the question whether a request may be a call at all before anything else: these
+    # run for every request of the app.
+
+    def _sync(self, send: Callable[..., Any]) -> Any:
+        @functools.wraps(send)
+        def metered(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            meter = metering.active()
+            if meter is None or not self._may_be_call(request):
+                return send(client, request, *args, **kwargs)
+            return self._send(meter, functools.partial(send, client), request, args, kwargs)
+
+        return metered
+
+    def _async(self, send: Callable[..., Any]) -> Any:
+        @functools.wraps(send)
+        async def metered(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            meter = metering.active()
+            if meter is None or not self._may_be_call(request):
+                return await send(client, request, *args, **kwargs)
+            return await self._async_send(meter, functools.partial(send, client), request, args, kwargs)
+
+        return metered
+
+    def _may_be_call(self, request: Any) -> bool:
+        try:
+            url = request.url
+            may_be = by_address(request.method, url.host, url.raw_path.partition(b"?")[0])
+            return may_ask(self._content(request)) if may_be is None else may_be
+        except Exception:
+            return True  # the long way counts what is wrong with it
+
+    def _send(self, meter: Meter, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any) -> Any:
+        begun = self._begin(meter, request)
+        if begun is None:
+            return wrapped(request, *args, **kwargs)
         call = begun.call
         copy = self._amended(request, begun)
         try:
@@ -89,14 +122,12 @@ class LibraryHooks:
                 raise
         return response
 
-    async def _async_send(self, wrapped: Callable[..., Any], _client: Any, args: Any, kwargs: Any) -> Any:
-        meter = metering.active()
-        request, args, kwargs = _take_request(args, kwargs)
-        begun = None if meter is None or request is None else self._begin(meter, request)
-        if meter is None or begun is None:
-            return await (
-                wrapped(request, *args, **kwargs) if request is not None else wrapped(*args, **kwargs)
-            )
+    async def _async_send(
+        self, meter: Meter, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any
+    ) -> Any:
+        begun = self._begin(meter, request)
+        if begun is None:
+            return await wrapped(request, *args, **kwargs)
         call = begun.call
         copy = self._amended(request, begun)
         try:
@@ -202,18 +233,5 @@ class LibraryHooks:
             call.finish(ended=False)
 
 
-class _OurWrapper(wrapt.FunctionWrapper[..., Any]):
-    """Tells our wrapper from anyone else's."""
-
-
 def _names_our_field(body: bytes) -> bool:
     return b"stream_options" in body or b"include_usage" in body
-
-
-def _take_request(
-    args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    if args:
-        return args[0], args[1:], kwargs
-    rest = dict(kwargs)
-    return rest.pop("request", None), args, rest

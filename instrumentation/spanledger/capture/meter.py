@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry import context as otel_context
+from opentelemetry.trace import get_current_span
 
 from spanledger import baggage, context, health
 from spanledger.capture import include_usage, reaper
@@ -20,10 +21,13 @@ from spanledger.capture.spans import CallFacts
 from spanledger.wire import Request, recognise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import SpanContext
+
+    from spanledger.capture.tracing import Finished
 
 _outer: ContextVar[str | None] = ContextVar("spanledger_outer_send", default=None)
 """Last path segment of the metered request whose `send` is running in this context.
@@ -43,10 +47,10 @@ class Begun(NamedTuple):
 
 
 class Meter:
-    """Meters recognised requests and hands their spans to one tracer."""
+    """Meters recognised requests and hands their spans to `record`."""
 
-    def __init__(self, tracer: Tracer, *, ask_for_usage: bool = True) -> None:
-        self._tracer = tracer
+    def __init__(self, record: Callable[[Finished], None], *, ask_for_usage: bool = True) -> None:
+        self._record = record
         self._ask_for_usage = ask_for_usage
         self._refused_by: set[str] = set()
 
@@ -62,10 +66,10 @@ class Meter:
             last_segment = request.path.rpartition("/")[2]
             if _outer.get() == last_segment:
                 return None
-            parent = otel_context.get_current()
+            around = otel_context.get_current()
             facts = CallFacts(
                 attribution=context.current(),
-                parent=parent,
+                parent=_parent(around),
                 started_ns=time.time_ns(),
                 host=request.host,
                 port=port,
@@ -74,11 +78,11 @@ class Meter:
             body = None
             if self._ask_for_usage and request.host not in self._refused_by:
                 body = include_usage.amended_body(request)
-            call = Call(self._tracer, recognised, facts)
+            call = Call(self._record, recognised, facts)
             reaper.watch(call)
             # Baggage is for the app's own services. What an instrumentation below us injects into
             # headers would carry it to the provider.
-            inside = (otel_context.attach(baggage.baggage_free(parent)), _outer.set(last_segment))
+            inside = (otel_context.attach(baggage.baggage_free(around)), _outer.set(last_segment))
         except Exception:
             begin_failed()
             return None
@@ -115,6 +119,11 @@ def leave(begun: Begun) -> None:
 def inside_call() -> bool:
     """Whether the code that asks runs below the `send` of a metered request."""
     return _outer.get() is not None
+
+
+def _parent(around: Context) -> SpanContext | None:
+    span = get_current_span(around).get_span_context()
+    return span if span.is_valid else None
 
 
 def _resend_count(request: Request) -> int | None:

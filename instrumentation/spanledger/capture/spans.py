@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
-
 from spanledger import names
+from spanledger.capture.tracing import Finished, ids
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
-    from opentelemetry.util.types import AttributeValue
+    from collections.abc import Callable
 
+    from opentelemetry.trace import SpanContext
+
+    from spanledger.capture.tracing import Value
     from spanledger.context import Attribution
     from spanledger.wire.reading import Line, Reading, Usage
 
@@ -24,7 +24,7 @@ class CallFacts:
     """What the exchange itself tells, beside what its body says."""
 
     attribution: Attribution
-    parent: Context
+    parent: SpanContext | None
     started_ns: int
     host: str
     port: int | None
@@ -54,35 +54,41 @@ _READING = {
 }
 
 
-def emit(tracer: Tracer, facts: CallFacts, reading: Reading) -> None:
-    """Make and end the spans of one reading: the call, then a child for each of its lines."""
-    attributes = _call_attributes(facts, reading)
-    span = tracer.start_span(
-        f"{reading.operation} {reading.request_model or reading.response_model or ''}".rstrip(),
-        context=facts.parent,
-        kind=SpanKind.CLIENT,
-        attributes=attributes,
-        start_time=facts.started_ns,
+def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading) -> None:
+    """Make the spans of one reading: the call, then a child for each of its lines."""
+    operation, failed = reading.operation, reading.error_type is not None
+    span = _span(
+        facts,
+        facts.parent,
+        f"{operation} {reading.request_model or reading.response_model or ''}".rstrip(),
+        _call_attributes(facts, reading),
+        failed=failed,
     )
-    if reading.error_type is not None:
-        span.set_status(Status(StatusCode.ERROR))
-    span.end(facts.ended_ns)
-    within = set_span_in_context(span, facts.parent)
+    record(span)
+    if not reading.lines:
+        return
+    parent = span.context()
     seen: dict[str, int] = {}
     for line in reading.lines:
         seen[line.kind] = ordinal = seen.get(line.kind, 0) + 1
-        child = tracer.start_span(
-            f"{reading.operation} {line.model or ''}".rstrip(),
-            context=within,
-            kind=SpanKind.CLIENT,
-            attributes=_line_attributes(facts, reading, line, ordinal),
-            start_time=facts.started_ns,
-        )
-        child.end(facts.ended_ns)
+        attributes = _line_attributes(facts, reading, line, ordinal)
+        record(_span(facts, parent, f"{operation} {line.model or ''}".rstrip(), attributes))
 
 
-def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {
+def _span(
+    facts: CallFacts,
+    parent: SpanContext | None,
+    name: str,
+    attributes: dict[str, Value],
+    *,
+    failed: bool = False,
+) -> Finished:
+    trace_id, span_id = ids(parent)
+    return Finished(name, trace_id, span_id, parent, facts.started_ns, facts.ended_ns, failed, attributes)
+
+
+def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
+    attributes: dict[str, Value] = {
         names.PROVIDER: reading.provider,
         names.OPERATION: reading.operation,
         names.SERVER_ADDRESS: facts.host,
@@ -103,7 +109,7 @@ def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, Attribut
     return attributes
 
 
-def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, AttributeValue]:
+def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
     attributes = _common_attributes(facts, reading)
     attributes[names.BILLABLE] = "no" if facts.metered_by is not None else reading.billable
     for field, name in _READING.items():
@@ -126,9 +132,7 @@ def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, AttributeV
     return attributes
 
 
-def _line_attributes(
-    facts: CallFacts, reading: Reading, line: Line, ordinal: int
-) -> dict[str, AttributeValue]:
+def _line_attributes(facts: CallFacts, reading: Reading, line: Line, ordinal: int) -> dict[str, Value]:
     attributes = _common_attributes(facts, reading)
     attributes[names.LINE] = line.kind if ordinal == 1 else f"{line.kind}.{ordinal}"
     if facts.metered_by is not None or reading.billable == "no":
@@ -153,8 +157,8 @@ def _line_attributes(
     return attributes
 
 
-def _usage_attributes(usage: Usage) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
+def _usage_attributes(usage: Usage) -> dict[str, Value]:
+    attributes: dict[str, Value] = {}
     for field, name in names.USAGE.items():
         value = getattr(usage, field)
         if value is None:

@@ -28,7 +28,7 @@ from opentelemetry import context
 from spanledger import health
 from spanledger.delivery import process
 from spanledger.delivery.collector import Collector
-from spanledger.delivery.otlp import encode
+from spanledger.delivery.otlp import EncodedSpan, encode
 from spanledger.delivery.outbox import Outbox
 from spanledger.delivery.queue import MemoryQueue
 from spanledger.delivery.sender import BATCH_BYTES, BATCH_SPANS, Sender
@@ -59,11 +59,11 @@ class Delivery:
         if self._queue.waits() or self._queue.has_company():
             self._start_thread()
 
-    def submit(self, span: ReadableSpan) -> None:
+    def submit(self, span: ReadableSpan | EncodedSpan) -> None:
         """Take over a finished span. Never waits, never raises; may be called by a finaliser."""
         process.notice_fork()
         try:
-            encoded = encode(span)
+            encoded = span if isinstance(span, EncodedSpan) else encode(span)
         except Exception as error:
             self._queue.lose()
             health.count(

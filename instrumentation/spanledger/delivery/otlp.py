@@ -23,6 +23,8 @@ from spanledger.delivery.span_message import delimited, encode_span
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 _FIELD_1: Final = b"\x0a"
 _FIELD_2: Final = b"\x12"
@@ -55,7 +57,8 @@ class EncodedSpan:
 
 def encode(span: ReadableSpan) -> EncodedSpan:
     """Encode a finished span. Raises where it is not one."""
-    return EncodedSpan(_group_of(span), _field(_FIELD_2, encode_span(span)))
+    group = group_of(span.resource, span.instrumentation_scope)
+    return EncodedSpan(group, _field(_FIELD_2, encode_span(span)))
 
 
 def join(spans: Iterable[EncodedSpan]) -> bytes:
@@ -77,8 +80,8 @@ _NO_SPAN: Final = SpanContext(0, 0, is_remote=False)
 _groups: dict[tuple[int, int], tuple[object, object, Group]] = {}
 
 
-def _group_of(span: ReadableSpan) -> Group:
-    resource, scope = span.resource, span.instrumentation_scope
+def group_of(resource: Resource, scope: InstrumentationScope | None) -> Group:
+    """Encode what spans share; the same again is remembered."""
     known = _groups.get((id(resource), id(scope)))
     if known is not None and known[0] is resource and known[1] is scope:
         return known[2]

@@ -6,7 +6,7 @@ as they arrive and says at the end what the call used. Nothing here knows HTTP l
 
 from spanledger.wire.decode import ContentDecoder, ContentDecodingError, content_decoder
 from spanledger.wire.reading import Billable, Line, Reader, Reading, Recognised, Request, Usage
-from spanledger.wire.recognise import recognise
+from spanledger.wire.recognise import by_address, may_ask, recognise
 from spanledger.wire.websocket import read_websocket_event
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "Recognised",
     "Request",
     "Usage",
+    "by_address",
     "content_decoder",
+    "may_ask",
     "read_websocket_event",
     "recognise",
 ]

@@ -17,7 +17,7 @@ OTHER: Final = "_OTHER"
 """The provider of an unknown host whose answers have a known shape."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """What a request's body tells. Never its content."""
 

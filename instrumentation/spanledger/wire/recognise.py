@@ -8,6 +8,7 @@ host, path or two words in it suggest a call, and then only at a few members of 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from spanledger.wire.values import mapping, sequence, text
 
 if TYPE_CHECKING:
     from spanledger.wire.reading import Recognised, Request
+    from spanledger.wire.routes import Route
 
 _REQUEST: Final[dict[str, Any]] = {
     "model": KEEP,
@@ -47,13 +49,39 @@ _STORED: Final = re.compile(
 _FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
 
 
+@lru_cache(maxsize=4096)
+def _known(method: str, host: str, path: str) -> tuple[str | None, tuple[Route, dict[str, str]] | None]:
+    """The provider at a host, and the route with what its path names. Apps repeat a few of them."""
+    provider = provider_of(host)
+    found = route_of(method, path, provider)
+    return provider, None if found is None else (found[0], found[1].groupdict())
+
+
+@lru_cache(maxsize=4096)
+def by_address(method: str, host: str, path: bytes) -> bool | None:
+    """Whether a request to this address may be a call, its query aside; None: its body decides.
+
+    For the many requests that are none: what is False here needs no further look.
+    """
+    text_path = path.decode("ascii", "replace")
+    provider, found = _known(method, host, text_path)
+    if found is not None:
+        return True
+    return False if method != "POST" or (provider and _STORED.search(text_path)) else None
+
+
+def may_ask(body: bytes | None) -> bool:
+    """Whether this body may be that of a call at a path nobody listed."""
+    if body is None or body[:64].lstrip()[:1] != b"{":
+        return False
+    return b'"model"' in body or b'"messages"' in body
+
+
 def recognise(request: Request) -> Recognised | None:
-    provider = provider_of(request.host)
-    found = route_of(request.method, request.path, provider)
+    provider, found = _known(request.method, request.host, request.path)
     if found is None:
         return _by_body(request, provider)
-    route, match = found
-    named = match.groupdict()
+    route, named = found
     body = _body(request)
     asked = _asked(request, body, speech=route.operation == "speech")
     model = unquote(named["model"]) if named.get("model") else asked.model
@@ -90,9 +118,7 @@ _BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "g
 def _by_body(request: Request, provider: str | None) -> Call | None:
     """A call at a path nobody listed: a body with a model and something to say to it, or with messages."""
     body = request.body
-    if request.method != "POST" or body is None or body[:64].lstrip()[:1] != b"{":
-        return None
-    if b'"model"' not in body and b'"messages"' not in body:
+    if request.method != "POST" or body is None or not may_ask(body):
         return None
     if provider is not None and _STORED.search(request.path):
         return None
