@@ -60,7 +60,8 @@ INNER JOIN
                     first_arrival DateTime64(3, \'UTC\')
                 )'
             ),
-            (call_time, by_arrival)
+            -- A look that was priced at the request's time has that for its own since; it began later all the same.
+            (call_time, started_at, by_arrival)
         ) AS opener
     FROM {database}.keyed_calls FINAL
     GROUP BY billing_key

@@ -17,18 +17,11 @@ from genai_prices.units import UnitRegistry
 from spanledger_billing.prices import lookup, published, sync
 from spanledger_billing.prices.errors import PriceListError
 from support.arrivals import arrival, arrive
+from support.price_lists import a_list
 from support.spans import deliver, span
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-
-def a_list(price: str, model: str = "gpt-4o", version: str = "1") -> published.PriceList:
-    """One model of OpenAI's at one price for tokens in and out."""
-    prices = types_.ModelPrice(input_mtok=Decimal(price), output_mtok=Decimal(price))
-    sold = types_.ModelInfo(id=model, match=types_.ClauseStartsWith(starts_with=model), prices=prices)
-    provider = types_.Provider(id="openai", name="", api_pattern="", models=[sold])
-    return published.read([provider], UnitRegistry(unit_data), version, [("provider", "openai", "openai")])
 
 
 def row(ledger: Client) -> Any:

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "prices": "prices:app",
     "clients": "clients:app",
     "usage": "usage:usage",
+    "reprice": "reprice:reprice",
     "statement": "statement:statement",
     "close": "close:close",
     "verify": "verify:verify",

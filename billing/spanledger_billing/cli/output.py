@@ -50,6 +50,10 @@ def quantity(number: Decimal) -> str:
     return f"{int(whole):,}{point}{fraction}"
 
 
+def calls(number: int) -> str:
+    return f"{number:,} {'call' if number == 1 else 'calls'}"
+
+
 def decimals(amounts: Iterable[Decimal | None]) -> int:
     """Decimals that show every one of these amounts exactly, at least two."""
     return max([2, *(len(plain(amount).partition(".")[2]) for amount in amounts if amount is not None)])

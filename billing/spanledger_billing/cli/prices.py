@@ -1,13 +1,12 @@
 """`spanledger prices`: the price list that calls are priced by."""
 
-from __future__ import annotations
-
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spanledger_billing.cli.output import TableOrJson
+from spanledger_billing.cli.options import DataFolder
+from spanledger_billing.cli.output import Format, TableOrJson
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -24,7 +23,7 @@ def prices() -> None:
 
 
 @app.command()
-def sync() -> None:
+def sync(*, data: DataFolder = None) -> None:
     """Put the installed price list in force where it is new, and price what was unpriced.
 
     Every list is kept: calls that were priced by an older one keep their price.
@@ -36,7 +35,7 @@ def sync() -> None:
     from spanledger_billing.prices.sync import sync as put_in_force
 
     say = output.console(stderr=True)
-    with ledger.connect() as client, Progress(console=say, transient=True) as bar:
+    with ledger.connect(data) as client, Progress(console=say, transient=True) as bar:
         steps: dict[str, TaskID] = {}
 
         def tell(step: str, done: int, total: int) -> None:
@@ -58,6 +57,7 @@ def show(
         str | None, typer.Option(metavar="NAME", help="Only this provider: openai, google, aws.")
     ] = None,
     format_: Annotated[TableOrJson, typer.Option("--format", help="How to write it.")] = TableOrJson.TABLE,
+    data: DataFolder = None,
 ) -> None:
     """Show what a model costs: dated, by circumstances, with the version of the list.
 
@@ -69,7 +69,7 @@ def show(
     from spanledger_billing.errors import OperatorError
     from spanledger_billing.prices import lookup
 
-    with ledger.connect() as client:
+    with ledger.connect(data) as client:
         found = lookup.prices(client, model, provider)
     if not found:
         raise OperatorError(
@@ -84,7 +84,7 @@ def show(
         output.print_table(_as_table(found), console)
 
 
-def _as_json(price: Price) -> dict[str, object]:
+def _as_json(price: "Price") -> dict[str, object]:
     from spanledger_billing.cli import output
 
     return {
@@ -100,7 +100,7 @@ def _as_json(price: Price) -> dict[str, object]:
     }
 
 
-def _as_table(found: list[Price]) -> Table:
+def _as_table(found: "list[Price]") -> "Table":
     from spanledger_billing.cli import output
 
     table = output.table(("model", "circumstances", "unit"), ("from", "until", "USD", "per"))
@@ -115,3 +115,39 @@ def _as_table(found: list[Price]) -> Table:
             f"{price.per:,}",
         )
     return table
+
+
+@app.command()
+def check(
+    *,
+    month: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="Only this month; all where not given.")
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help='Only what is billed to this client; "" for calls that name nobody.'),
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TABLE,
+    data: DataFolder = None,
+) -> None:
+    """Find models that have no price, and calls that the newest list prices otherwise.
+
+    Changes nothing and says what to run. Ends with 1 where it found something.
+    """
+    from spanledger_billing import ledger
+    from spanledger_billing.cli import output, price_findings
+    from spanledger_billing.prices import check as checking
+    from spanledger_billing.usage import checked_month
+
+    if month is not None:
+        checked_month(month)
+    with ledger.connect(data) as connection:
+        found = checking.check(connection, month, client)
+    if format_ is Format.JSON:
+        typer.echo(output.json_text(price_findings.as_json(found)))
+    elif format_ is Format.CSV:
+        typer.echo(price_findings.as_csv(found), nl=False)
+    else:
+        price_findings.print_tables(found, output.console())
+    if found:
+        raise typer.Exit(1)
