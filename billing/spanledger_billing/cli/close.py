@@ -1,7 +1,7 @@
 """`spanledger close`: freezing a month."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from spanledger_billing.close.closing import Outcome
 from spanledger_billing.close.closing import close as close_month
 from spanledger_billing.errors import InvalidInputError
 from spanledger_billing.statements.lines import checked_month
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 def close(
@@ -36,7 +39,10 @@ def close(
     data: DataFolder = None,
 ) -> None:
     """Close a month; `HELP` is what the command line shows."""
+    from rich.progress import Progress
+
     from spanledger_billing import ledger
+    from spanledger_billing.cli import output
 
     try:
         checked_month(month)
@@ -46,9 +52,23 @@ def close(
         ) from error
     refused = 0
     head = None
-    with ledger.connect(data) as connection:
+    say = output.console(stderr=True)
+    with ledger.connect(data) as connection, Progress(console=say, transient=True) as bar:
+        steps: dict[str, TaskID] = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps[step] = bar.add_task(step)
+            bar.update(steps[step], completed=done, total=total)
+
         for outcome in close_month(
-            connection, month, client or (), accept=accept or (), dry_run=dry_run, data=data
+            connection,
+            month,
+            client or (),
+            accept=accept or (),
+            dry_run=dry_run,
+            data=data,
+            progress=tell,
         ):
             for line in report(outcome):
                 typer.echo(line)

@@ -18,13 +18,16 @@ from spanledger_billing.statements.load import LedgerSource
 from spanledger_billing.statements.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from spanledger_billing.statements.model import Statement
 
 _TRIES: Final = 20
-"""How often another close, or calls that arrive meanwhile, may come first."""
+"""How often another close may come first."""
+
+LOOKING: Final = "looking for what speaks against it"
+CLOSING: Final = "closing"
 
 Reading = tuple["Statement", Figures]
 """A month as a document, and as the rows that it is made of."""
@@ -57,6 +60,7 @@ def close(
     dry_run: bool = False,
     now: datetime | None = None,
     data: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[Outcome]:
     """Close a month, client by client.
 
@@ -68,6 +72,7 @@ def close(
         dry_run: only look.
         now: the present, which is given in tests only.
         data: the data folder of `spanledger up`; if not given, the environment says.
+        progress: is told a step, how many clients it is done for, and how many there are.
 
     Raises:
         InvalidInputError: there is no such cause, or such a client in that month.
@@ -80,6 +85,7 @@ def close(
             allowed=", ".join(causes.NAMES),
             next_step="spanledger close --help",
         )
+    tell = progress or (lambda *_: None)
     months = _months(ledger, month, clients)
     inspection = Inspection(ledger, month, now=now, data=data)
     # Before all else is read: what another close does from here on is seen by it.
@@ -87,7 +93,8 @@ def close(
     shut = _closed(ledger, month)
     ready: list[Month] = []
     found: dict[str, tuple[Cause, ...]] = {}
-    for each in months:
+    for done, each in enumerate(months):
+        tell(LOOKING, done, len(months))
         if each.client_id in shut:
             yield Outcome(each.client_id, month, already=True)
             continue
@@ -96,15 +103,18 @@ def close(
             yield Outcome(each.client_id, month, causes=found[each.client_id], refused=True)
         else:
             ready.append(each)
+    tell(LOOKING, len(months), len(months))
     if not ready:
         return
+    tell(CLOSING, 0, len(ready))
     readings = _read(ledger, month, [each.client_id for each in ready])
-    for each in ready:
+    for done, each in enumerate(ready, start=1):
         outcome = Outcome(each.client_id, month, causes=found[each.client_id])
         if dry_run:
             yield replace(outcome, statement=readings[each.client_id][0])
         else:
             yield _close_one(ledger, outcome, readings[each.client_id], head)
+        tell(CLOSING, done, len(ready))
 
 
 def _months(ledger: Any, month: str, clients: Collection[str]) -> list[Month]:
@@ -191,33 +201,19 @@ def _closed_since(ledger: Any, client_id: str, head: chain.Head) -> set[str]:
 
 
 def _read(ledger: Any, month: str, clients: Sequence[str]) -> dict[str, Reading]:
-    """Document and rows of one moment, of each client."""
+    """Document and rows, both made of the same answers of the views."""
+    source = LedgerSource(ledger)
+    if len(clients) > 1:
+        source.clients(month)  # reads all of them at once
     made: dict[str, Reading] = {}
-    waiting = list(clients)
-    for _ in range(_TRIES):
-        source = LedgerSource(ledger)
-        before = figures(ledger, waiting, month)
-        if len(waiting) > 1:
-            source.clients(month)  # reads all of them at once
-        drafts = {client_id: source.statement(client_id, month) for client_id in waiting}
-        after = figures(ledger, waiting, month)
-        for client_id in waiting:
-            if before[client_id] == after[client_id]:
-                made[client_id] = drafts[client_id], before[client_id]
-        waiting = [client_id for client_id in waiting if client_id not in made]
-        if not waiting:
-            break
-    else:
-        raise RefusedError(
-            f"{', '.join(waiting)} {month}: new calls came {_TRIES} times while it was read; "
-            "it was not closed",
-            next_step="run spanledger close again",
-        )
-    for client_id, (draft, rows) in made.items():
-        if draft.net.amount != rows.net:
+    for client_id in clients:
+        statement, found = source.reading(client_id, month)
+        rows = figures(found)
+        if statement.net.amount != rows.net:
             raise OperatorError(
-                f"{client_id} {month}: the statement's net is {draft.net}, its lines add up to {rows.net}; "
-                "it was not closed",
+                f"{client_id} {month}: the statement's net is {statement.net}, "
+                f"its lines add up to {rows.net}; it was not closed",
                 next_step="spanledger repair, and report it if it stays so",
             )
+        made[client_id] = statement, rows
     return made

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from spanledger_billing.close import adjustments, chain
+from spanledger_billing.close import chain
 from spanledger_billing.money import EXACT, exact_sum
 from spanledger_billing.statements.model import Copy
 from spanledger_billing.statements.rendering import Format, render
@@ -20,6 +20,7 @@ from spanledger_billing.statements.rendering import Format, render
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from spanledger_billing.statements.load import ClientMonth
     from spanledger_billing.statements.model import Statement
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ _OF_A_DAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A month as its views have it, to be frozen; equal where nothing has changed between two looks."""
+    """A month as its views have it, to be frozen."""
 
     lines: tuple[Row, ...]
     """Its own, then its adjustments."""
@@ -68,40 +69,24 @@ class Figures:
         )
 
 
-def figures(ledger: Any, clients: Sequence[str], month: str) -> dict[str, Figures]:
-    """What a close of this month would freeze as rows now, of each of the clients."""
-    which = {"clients": list(clients), "month": month}
-    where = "WHERE month = {month:String} AND client_id IN {clients:Array(String)} AND client_state = 'known'"
-    own = ledger.query(
-        f"SELECT client_id, {', '.join(_OF_A_LINE)}, charge_reason FROM month_lines {where} "  # noqa: S608 - constants
-        "ORDER BY client_id, kind, first_day, provider, model",
-        parameters=which,
+def figures(found: ClientMonth) -> Figures:
+    """What a close would freeze as rows, of what the views say of an open month."""
+    lines = [
+        *(_own_line(row, found.month) for row in found.lines),
+        *(_adjustment(row, found.month) for row in found.due),
+    ]
+    return Figures(
+        lines=tuple({**line, "line": number} for number, line in enumerate(lines, start=1)),
+        days=tuple(
+            {name: row[name] for name in ("client_id", *_OF_A_DAY)} | {"month": found.month}
+            for row in found.days
+        ),
     )
-    days = ledger.query(
-        f"SELECT client_id, {', '.join(_OF_A_DAY)} FROM charges_by_day {where} ORDER BY client_id, day",  # noqa: S608 - constants
-        parameters=which,
-    )
-    due = adjustments.due(ledger, month, clients[0] if len(clients) == 1 else None)
-    lines: dict[str, list[Row]] = {client_id: [] for client_id in clients}
-    by_day: dict[str, list[Row]] = {client_id: [] for client_id in clients}
-    for row in own.named_results():
-        lines[row["client_id"]].append(_own_line(row, month))
-    for client_id in clients:
-        lines[client_id] += [_adjustment(row, month) for row in due.get(client_id, ())]
-    for row in days.named_results():
-        by_day[row["client_id"]].append({**row, "month": month})
-    return {
-        client_id: Figures(
-            lines=tuple({**line, "line": number} for number, line in enumerate(lines[client_id], start=1)),
-            days=tuple(by_day[client_id]),
-        )
-        for client_id in clients
-    }
 
 
 def _own_line(row: Mapping[str, Any], month: str) -> Row:
     return {
-        **row,
+        **{name: row[name] for name in ("client_id", "charge_reason", *_OF_A_LINE)},
         "month": month,
         "corrects": month,
         "reason": "",

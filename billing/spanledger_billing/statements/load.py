@@ -44,7 +44,7 @@ _GAPS: Final = {
     "unknown": GapKind.UNKNOWN_CLIENT,
 }
 _FEES: Final = {"flat_fee": "Flat fee", "allowance": "Flat fee with usage included"}
-_READINGS: Final = 3
+_READINGS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,14 @@ class ClientMonth:
     @property
     def currency(self) -> str:
         return str(self.last["currency"])
+
+    @property
+    def at_one_moment(self) -> bool:
+        """Whether its lines and its days, which are two queries, tell of the same calls."""
+        return all(
+            sum(row[counted] for row in self.lines) == sum(row[counted] for row in self.days)
+            for counted in ("calls", "refused", "unpriced_calls", "incomplete_calls")
+        )
 
 
 class LedgerSource:
@@ -100,24 +108,40 @@ class LedgerSource:
 
         """
         closed = frozen.statement(self._ledger, client_id, month)
-        if closed is not None:
-            return closed
+        return closed or self.reading(client_id, month)[0]
+
+    def reading(self, client_id: str, month: str) -> tuple[Statement, ClientMonth]:
+        """An open month as a document, and what the views said, of which alone it is made.
+
+        Raises:
+            InvalidInputError: there is no such client, or it has no terms in this month.
+            RefusedError: no exchange rate is known for it, or calls came each time while it was read.
+
+        """
         for _ in range(_READINGS):
+            found = self._month(client_id, month)
+            if found is None:
+                raise self._refusal(client_id, month)
             try:
-                return self._statement(client_id, month)
-            except SumError:
-                # The roll-up went on between two readings; what the views say at one moment adds up.
-                self._whole.clear()
-        return self._statement(client_id, month)
+                if found.at_one_moment:
+                    return self._statement(found), found
+            except SumError as error:
+                contradiction = str(error)
+            else:
+                contradiction = "its lines and its days have other calls"
+            # The roll-up went on between two queries; what the views say at one moment adds up.
+            self._whole.clear()
+        raise RefusedError(
+            f"{client_id} {month} cannot be read: {contradiction}",
+            next_step="run it again; where it stays so, spanledger repair",
+        )
 
     def frozen(self, client_id: str, month: str, copy: Copy, form: Format) -> bytes | None:
         """The document that was stored when the month was closed; None while it is open."""
         return frozen.document(self._ledger, client_id, month, copy, form)
 
-    def _statement(self, client_id: str, month: str) -> Statement:
-        found = self._month(client_id, month)
-        if found is None:
-            raise self._refusal(client_id, month)
+    def _statement(self, found: ClientMonth) -> Statement:
+        client_id, month = found.client_id, found.month
         agency, clients = self._parties()
         made = draft(found, agency, clients[client_id])
         previous = frozen.statement(self._ledger, client_id, _month_before(month))
