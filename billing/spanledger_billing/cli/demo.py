@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -30,6 +30,14 @@ def demo(
             help="Folder for all data; by default a new one, ./spanledger-demo.", show_default=False
         ),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Send to this collector (OTLP/HTTP; its token in SPANLEDGER_TOKEN) and start nothing.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Other seeds give other figures.")] = 7,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each client's jobs are done.")] = 3,
 ) -> None:
@@ -38,17 +46,20 @@ def demo(
     Starts the collector and an embedded ClickHouse engine, lets an app work for ten clients with the OpenAI,
     Anthropic and Google SDKs against a local fake of the three providers, prints what each client used, and
     compares every unit with what the providers wrote down. Nothing leaves this machine.
-    """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    With --to the calls go to a pipeline that runs already. They are compared where the environment names the
+    ledger behind it, and stay in it: for a pipeline in production choose another.
+    """
     from spanledger_billing import ledger, up
     from spanledger_billing import usage as measured
     from spanledger_billing.cli import output
     from spanledger_billing.cli.usage import print_table
-    from spanledger_billing.demo import day, reconcile
-    from spanledger_billing.prices.sync import sync as put_prices_in_force
+    from spanledger_billing.demo import day, reconcile, terms
 
     day.require_sdks()
+    if to is not None:
+        _demo_elsewhere(to, data, seed, rounds)
+        return
     folder = data or _new_folder()
     say, show = output.console(stderr=True), output.console()
     say.print(f"all data goes to {folder}")
@@ -56,18 +67,10 @@ def demo(
         with say.status("starting") as status:
             stack = running.enter_context(up.start(folder, progress=status.update))
             connection = running.enter_context(ledger.connect(folder))
-            status.update("putting prices in force")
-            put_prices_in_force(connection)
-        columns = (TextColumn("the agency works"), BarColumn(), TextColumn("{task.completed} calls"))
-        with Progress(*columns, TimeElapsedColumn(), console=say) as progress:
-            task = progress.add_task("calls", total=None)
-            worked = day.spend(
-                stack.otlp_http_url,
-                seed=seed,
-                rounds=rounds,
-                log_dir=folder / "log",
-                told=lambda calls: progress.update(task, completed=calls),
-            )
+            status.update("putting prices and terms in force")
+            terms.put_in_force(connection)
+        with _calls_shown(say) as told:
+            worked = day.spend(stack.otlp_http_url, seed=seed, rounds=rounds, folder=folder, told=told)
         books = reconcile.tally_of_books(worked.books)
         with say.status("waiting for the last spans"):
             found = reconcile.wait_until_they_agree(connection, books, worked.began, LONGEST_WAIT_S)
@@ -83,6 +86,37 @@ def demo(
     )
     if found:
         raise typer.Exit(1)
+
+
+def _demo_elsewhere(to: str, data: Path | None, seed: int, rounds: int) -> None:
+    import tempfile
+
+    from spanledger_billing.cli import output
+    from spanledger_billing.demo import elsewhere
+
+    say, show = output.console(stderr=True), output.console()
+    elsewhere.endpoint(to)
+    folder = data or Path(tempfile.mkdtemp(prefix="spanledger-demo-"))
+    say.print(f"the agency's log and outbox are in {folder}", soft_wrap=True)
+    with _calls_shown(say) as told:
+        found = elsewhere.spend(to, folder, seed=seed, rounds=rounds, say=say.print, told=told)
+    if found.differences is None:
+        show.print(f"the collector took every span; not compared: {found.not_asked}", soft_wrap=True)
+        return
+    _print_verdict(show, found.books, found.differences)
+    if found.differences:
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _calls_shown(say: Console) -> Iterator[Callable[[int], None]]:
+    """What to tell the number of calls, for it to be shown."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("the agency works"), BarColumn(), TextColumn("{task.completed} calls"))
+    with Progress(*columns, TimeElapsedColumn(), console=say) as progress:
+        task = progress.add_task("calls", total=None)
+        yield lambda calls: progress.update(task, completed=calls)
 
 
 def _new_folder() -> Path:

@@ -25,6 +25,9 @@ SDKS: Final = {"openai": "openai", "anthropic": "anthropic", "google.genai": "go
 
 LONGEST_DAY_S: Final = 100.0
 
+SERVICES: Final = ("demo-agency", "response-watcher")
+"""What the agency's processes call themselves."""
+
 
 @dataclass(frozen=True)
 class Day:
@@ -59,8 +62,7 @@ def spend(
     *,
     seed: int,
     rounds: int,
-    log_dir: Path,
-    token: str | None = None,
+    folder: Path,
     told: Callable[[int], None] = lambda _: None,
 ) -> Day:
     """Let the agency work and wait until it has ended.
@@ -69,8 +71,8 @@ def spend(
         endpoint: of the collector's OTLP/HTTP receiver.
         seed: of the providers' figures.
         rounds: how often each client's jobs are done.
-        log_dir: where `agency.log` goes, what the app logged.
-        token: for the collector, where it asks for one.
+        folder: for the app's outbox, and in `log/agency.log` what it logged. With an outbox of its own a demo
+            leaves nothing in the user's.
         told: called now and then with the number of calls in the books so far.
 
     Raises:
@@ -78,10 +80,9 @@ def spend(
 
     """
     began = datetime.now(UTC)
-    log = log_dir / "agency.log"
-    environment = (
-        os.environ | {"SPANLEDGER_ENDPOINT": endpoint} | ({"SPANLEDGER_TOKEN": token} if token else {})
-    )
+    log = folder / "log" / "agency.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"SPANLEDGER_ENDPOINT": endpoint, "SPANLEDGER_OUTBOX": str(folder / "outbox")}
     with _providers(seed) as url, log.open("w") as logged:
         command = [sys.executable, "-m", "spanledger_billing.demo.agency"]
         command += ["--providers", url, "--rounds", str(rounds)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .clients import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 CALLS: Final = "calls"
@@ -76,22 +76,24 @@ SELECT
     sumMapIf(units, bills) AS units_
 FROM calls
 WHERE call_time >= {since:DateTime64(9, 'UTC')}
+    AND (empty({services:Array(String)}) OR has({services:Array(String)}, service))
 GROUP BY client_id, provider, host, model
 """
 
 
-def tally_of_ledger(ledger: Any, since: datetime) -> Tally:
+def tally_of_ledger(ledger: Any, since: datetime, services: Sequence[str] = ()) -> Tally:
     """What the ledger holds of calls that began at or after an instant.
 
     Args:
         ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
         since: with a timezone.
+        services: the apps whose calls they are; by default any.
 
     """
     tally: Tally = {}
     names = set(_BOOKS_NAME.values()) | {"openai", "anthropic"}
     for client_id, provider, host, model, *counts, units in ledger.query(
-        _LEDGER, parameters={"since": since}
+        _LEDGER, parameters={"since": since, "services": list(services)}
     ).result_rows:
         name = _BOOKS_NAME.get(provider, provider)
         about = (client_id, name if name in names else host, model)
@@ -112,11 +114,13 @@ def differences(books: Tally, ledger: Tally) -> list[Difference]:
     ]
 
 
-def wait_until_they_agree(ledger: Any, books: Tally, since: datetime, seconds: float) -> list[Difference]:
+def wait_until_they_agree(
+    ledger: Any, books: Tally, since: datetime, seconds: float, services: Sequence[str] = ()
+) -> list[Difference]:
     """Look again until nothing differs or the time is over; what differs at the last look."""
     deadline = time.monotonic() + seconds
     while True:
-        found = differences(books, tally_of_ledger(ledger, since))
+        found = differences(books, tally_of_ledger(ledger, since, services))
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.25)
