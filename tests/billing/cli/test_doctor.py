@@ -72,6 +72,7 @@ def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(story):
         ("collector", "queue"),
         ("collector", "failed sends"),
         ("collector", "intake"),
+        ("alerts", "Slack"),
         ("ledger", "reachable"),
         ("ledger", "schema"),
         ("ledger", "clock"),
