@@ -13,6 +13,7 @@ import pytest
 
 from spanledger_billing import migrate
 from spanledger_billing.prices import sync
+from support.applied import SMALL, apply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _serial = itertools.count(1)
 _STAYS = "name NOT LIKE 'price%' AND name NOT IN ('calendar', 'schema_migrations', 'billing_scopes')"
 """What a test of calls does not change; all other tables are emptied for it."""
+_STAYS_WITH_CLIENTS = (
+    "name NOT IN ('schema_migrations', 'billing_scopes', 'calendar', 'client_days', 'client_versions', 'agency', "
+    "'clients', 'terms', 'exchange_rates', 'price_facts')"
+)
 
 
 @pytest.fixture(scope="session")
@@ -65,11 +70,19 @@ def _priced_database(engine: Client) -> str:
     return "priced"
 
 
-def _without_calls(engine: Client, database: str) -> Client:
+@pytest.fixture(scope="session")
+def _database_with_clients(engine: Client) -> str:
+    engine.database = "with_clients"
+    migrate.apply(engine, timezone="UTC")
+    apply(engine, SMALL)
+    return "with_clients"
+
+
+def _without_calls(engine: Client, database: str, stays: str = _STAYS) -> Client:
     engine.database = database
     filled = engine.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' "
-        f"AND total_rows > 0 AND {_STAYS}"
+        f"AND total_rows > 0 AND {stays}"
     ).result_rows
     for (table,) in filled:
         engine.command(f"TRUNCATE TABLE {table}")
@@ -86,3 +99,9 @@ def unpriced_ledger(engine: Client, _unpriced_database: str) -> Client:
 def priced_ledger(engine: Client, _priced_database: str) -> Client:
     """A ledger without calls, with the installed price list, shared likewise."""
     return _without_calls(engine, _priced_database)
+
+
+@pytest.fixture
+def ledger_with_clients(engine: Client, _database_with_clients: str) -> Client:
+    """ACME (New York) and Cobalt (Berlin) under terms since January 2026; no calls, price list or closes."""
+    return _without_calls(engine, _database_with_clients, _STAYS_WITH_CLIENTS)

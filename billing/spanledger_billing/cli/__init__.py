@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "clients": "clients:app",
     "usage": "usage:usage",
     "reprice": "reprice:reprice",
+    "attribute": "attribute:attribute",
     "statement": "statement:statement",
     "close": "close:close",
     "verify": "verify:verify",
