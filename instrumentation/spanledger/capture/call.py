@@ -34,6 +34,8 @@ _REQUEST_ID_HEADERS = (
     "x-goog-request-id",
 )
 _NAME_AT_MOST = 128
+_BLOCK = 32 * 1024
+"""Bytes of an answer that are held before they are read."""
 
 _NEVER_SENT = frozenset(
     {
@@ -57,7 +59,9 @@ _NEVER_SENT = frozenset(
 class Call:
     """One exchange under way. Finished exactly once."""
 
-    __slots__ = ("_decoder", "_facts", "_finished", "_pid", "_reader", "_recognised", "_record")
+    __slots__ = (
+        "_decoder", "_facts", "_finished", "_held", "_pid", "_pieces", "_reader", "_recognised", "_record",
+    )  # fmt: skip
 
     def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
         self._record = record
@@ -65,6 +69,9 @@ class Call:
         self._facts = facts
         self._reader: Reader | None = None
         self._decoder: ContentDecoder | None = None
+        self._pieces: list[bytes] = []
+        """Of the body, not read yet: a block at a time costs a stream's chunk a tenth of what it would."""
+        self._held = 0
         self._pid = os.getpid()
         # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
         self._finished = threading.Lock()
@@ -99,11 +106,20 @@ class Call:
         """A piece of the body, as the app is about to get it."""
         if self._reader is None:
             return
-        facts = self._facts
-        if facts.first_chunk_ns is None and data:
-            facts.first_chunk_ns = time.time_ns()
+        if self._facts.first_chunk_ns is None and data:
+            self._facts.first_chunk_ns = time.time_ns()
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held >= _BLOCK:
+            self._read()
+
+    def _read(self) -> None:
+        """Have the reader take what is held."""
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
-            self._reader.feed(data if self._decoder is None else self._decoder.feed(data))
+            if self._reader is not None:
+                self._reader.feed(data if self._decoder is None else self._decoder.feed(data))
         except Exception:
             self._broken("reader")
 
@@ -115,6 +131,8 @@ class Call:
         facts = self._facts
         facts.ended_ns = time.time_ns()
         readings: list[Reading] = []
+        if self._pieces:
+            self._read()
         try:
             if self._reader is not None:
                 readings = self._reader.finish(ended=ended)

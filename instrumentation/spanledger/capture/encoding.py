@@ -65,7 +65,9 @@ def _message(span: Finished) -> bytes:
     )
     for key, value in span.attributes.items():
         if type(value) is int:
-            parts.append(_attribute(key, b"\x18" + varint(value & 0xFFFF_FFFF_FFFF_FFFF)))
+            number = _number(value)
+            parts.append(_before_number(key, len(number)))
+            parts.append(number)
         elif type(value) is str:
             parts.append(_text(key, value) if key in _UNIQUE else _known_text(key, value))
         elif type(value) is bool:
@@ -87,6 +89,18 @@ def _attribute(key: str, value: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def _key(key: str) -> bytes:
     return b"\x0a" + delimited(key.encode("utf-8", "replace"))
+
+
+@lru_cache(maxsize=4096)
+def _before_number(key: str, size: int) -> bytes:
+    name = _key(key)
+    return b"".join((b"\x4a", varint(len(name) + 3 + size), name, b"\x12", varint(1 + size), b"\x18"))
+
+
+def _number(value: int) -> bytes:
+    if 0x80 <= value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    return varint(value & 0xFFFF_FFFF_FFFF_FFFF)
 
 
 @lru_cache(maxsize=1024)

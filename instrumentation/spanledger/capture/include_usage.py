@@ -86,6 +86,7 @@ def _signed(request: Request) -> bool:
 
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _SOME_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*[^\]\s]')
+_SOME_USAGE = re.compile(rb'"usage"(?![ \t]*:[ \t]*null)')
 _HELD_AT_MOST = 1 << 20
 
 
@@ -105,6 +106,9 @@ class UsageEventFilter:
     def push(self, data: bytes) -> bytes:
         """What of this chunk, and of what was held, the app may see now."""
         if self._hidden:
+            return data
+        # Whole events without usage, as nearly every chunk is.
+        if not (self._held or self._passing) and data.endswith(b"\n\n") and _SOME_USAGE.search(data) is None:
             return data
         self._held += data
         out = bytearray()

@@ -43,7 +43,7 @@ class Begun(NamedTuple):
     call: Call
     body: bytes | None
     """The amended body, where usage had to be asked for."""
-    inside: tuple[Token[Context], Token[str | None]]
+    inside: tuple[Token[Context] | None, Token[str | None]]
 
 
 class Meter:
@@ -82,7 +82,8 @@ class Meter:
             reaper.watch(call)
             # Baggage is for the app's own services. What an instrumentation below us injects into
             # headers would carry it to the provider.
-            inside = (otel_context.attach(baggage.baggage_free(around)), _outer.set(last_segment))
+            free = baggage.baggage_free(around)
+            inside = (None if free is around else otel_context.attach(free), _outer.set(last_segment))
         except Exception:
             begin_failed()
             return None
@@ -113,7 +114,8 @@ def leave(begun: Begun) -> None:
     except ValueError:
         # A coroutine that was dropped is closed in another context: there is nothing to give back here.
         return
-    otel_context.detach(token)
+    if token is not None:
+        otel_context.detach(token)
 
 
 def inside_call() -> bool:

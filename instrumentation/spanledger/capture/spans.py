@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from spanledger import names
@@ -52,6 +53,10 @@ _READING = {
     "image_quality": names.IMAGE_QUALITY,
     "error_type": names.ERROR_TYPE,
 }
+
+
+_said = attrgetter(*_READING)
+_SAID_NAMES = tuple(_READING.values())
 
 
 def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading) -> None:
@@ -112,8 +117,7 @@ def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
 def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
     attributes = _common_attributes(facts, reading)
     attributes[names.BILLABLE] = "no" if facts.metered_by is not None else reading.billable
-    for field, name in _READING.items():
-        value = getattr(reading, field)
+    for name, value in zip(_SAID_NAMES, _said(reading), strict=True):
         if value is not None:
             attributes[name] = value
     if reading.finish_reasons:
@@ -159,17 +163,9 @@ def _line_attributes(facts: CallFacts, reading: Reading, line: Line, ordinal: in
 
 def _usage_attributes(usage: Usage) -> dict[str, Value]:
     attributes: dict[str, Value] = {}
-    for field, name in names.USAGE.items():
-        value = getattr(usage, field)
-        if value is None:
-            continue
-        if isinstance(value, Decimal):
-            # A whole number goes as one; else as text, since a float would lose what was stated.
-            value = int(value) if value == value.to_integral_value() else format(value, "f")
-        if isinstance(value, int) and value > _INT64_MAX:
-            # OTLP has no larger integer; as text the ledger can still see it, and flags it.
-            value = str(value)
-        attributes[name] = value
+    for name, value in zip(_QUANTITY_NAMES, _quantities(usage), strict=True):
+        if value is not None:
+            attributes[name] = _quantity(value)
     for tool, count in usage.server_tools.items():
         attributes[names.SERVER_TOOL_PREFIX + tool] = count
     if usage.provider_cost_usd is not None:
@@ -177,4 +173,16 @@ def _usage_attributes(usage: Usage) -> dict[str, Value]:
     return attributes
 
 
+def _quantity(value: int | Decimal) -> int | str:
+    if isinstance(value, Decimal):
+        # A whole number goes as one; else as text, since a float would lose what was stated.
+        if value != value.to_integral_value():
+            return format(value, "f")
+        value = int(value)
+    # OTLP has no larger integer; as text the ledger can still see it, and flags it.
+    return value if value <= _INT64_MAX else str(value)
+
+
+_quantities = attrgetter(*names.USAGE)
+_QUANTITY_NAMES = tuple(names.USAGE.values())
 _INT64_MAX = 2**63 - 1

@@ -14,7 +14,7 @@ from spanledger import health
 from spanledger.capture import reaper
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from spanledger.capture.call import Call
     from spanledger.capture.include_usage import UsageEventFilter
@@ -39,7 +39,27 @@ class Tee:
         """Set where the filter needs plain bytes although the answer is compressed: the app then gets
         it decoded."""
 
-    def _seen(self, chunk: bytes) -> bytes:
+    def _way(self) -> Callable[[bytes], bytes]:
+        """What each chunk goes through, as short as it can be: it is of the app's waiting time."""
+        if self._decoder is not None:
+            return self._decoded
+        feed = self._call.feed
+        if self._filter is None:
+
+            def plain(chunk: bytes) -> bytes:
+                feed(chunk)
+                return chunk
+
+            return plain
+        push = self._filter.push
+
+        def filtered(chunk: bytes) -> bytes:
+            feed(chunk)
+            return push(chunk)
+
+        return filtered
+
+    def _decoded(self, chunk: bytes) -> bytes:
         if self._decoder is not None:
             try:
                 chunk = self._decoder.feed(chunk)
@@ -70,8 +90,9 @@ class SyncTee(Tee):
 
     def __iter__(self) -> Iterator[bytes]:
         try:
+            seen = self._way()
             for chunk in self._stream:
-                shown = self._seen(chunk)
+                shown = seen(chunk)
                 if shown or not chunk:
                     yield shown
             rest = self._rest()
@@ -99,8 +120,9 @@ class AsyncTee(Tee):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
+            seen = self._way()
             async for chunk in self._stream:
-                shown = self._seen(chunk)
+                shown = seen(chunk)
                 if shown or not chunk:
                     yield shown
             rest = self._rest()

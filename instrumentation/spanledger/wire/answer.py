@@ -9,7 +9,7 @@ from spanledger.wire.anthropic import AnthropicParser
 from spanledger.wire.batches import BatchFileParser, BatchObjectParser, GeminiBatchParser
 from spanledger.wire.bedrock import ConverseParser, InvokeParser
 from spanledger.wire.cohere import CohereParser
-from spanledger.wire.framing import AwsEventStream, JsonLines, ServerSentEvents
+from spanledger.wire.framing import AwsEventStream, JsonLines
 from spanledger.wire.gemini import GeminiParser, PredictParser
 from spanledger.wire.gemini_interactions import InteractionsParser
 from spanledger.wire.media import ConversationParser, FreeParser, MediaParser, PagesParser
@@ -17,6 +17,7 @@ from spanledger.wire.ollama import OllamaParser
 from spanledger.wire.openai_chat import ChatParser
 from spanledger.wire.openai_responses import ResponsesParser
 from spanledger.wire.shape import ShapeParser
+from spanledger.wire.sieve import SievedEvents
 from spanledger.wire.skim import Document, Skimmer, skim
 from spanledger.wire.watsonx import WatsonxParser
 
@@ -134,7 +135,7 @@ class AnswerReader:
         first = start[:1]
         if self._type == "text/event-stream" or (first in b"de:ir" and self._type != "text/plain"):
             self._parser.streamed = True
-            return ServerSentEvents(self._event)
+            return SievedEvents(self._parser, self._event)
         if first == b"[":
             self._parser.streamed = True
             self._array = Skimmer(self._parser.SPEC, self._element)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spanledger.wire.parser import Parser
+from spanledger.wire.parser import Parser, patterns
 from spanledger.wire.reading import Line, Usage
 from spanledger.wire.skim import KEEP
 from spanledger.wire.values import count, mapping, sequence, text, tool_counts, total
@@ -57,6 +57,7 @@ class AnthropicParser(Parser):
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"'
     )
+    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(rb'"message_', rb'"error"')
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spanledger.wire.parser import Parser
+from spanledger.wire.parser import Parser, patterns
 from spanledger.wire.reading import Usage
 from spanledger.wire.skim import COUNT, HAS, KEEP
 from spanledger.wire.values import count, mapping, sequence, text, total
@@ -75,6 +75,9 @@ class GeminiParser(Parser):
     }
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"usageMetadata"|"finishReason"|"webSearchQueries"|"blockReason"|"error"'
+    )
+    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
+        rb'"usageMetadata"', rb'"finishReason"', rb'"webSearchQueries"', rb'"blockReason"', rb'"error"'
     )
 
     def __init__(self, *args: Any) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spanledger.wire.openai_usage import openai_usage
-from spanledger.wire.parser import Parser, stated
+from spanledger.wire.parser import Parser, patterns, stated
 from spanledger.wire.reading import Line
 from spanledger.wire.skim import HAS, KEEP
 from spanledger.wire.values import mapping, sequence, text
@@ -33,6 +33,12 @@ class ChatParser(Parser):
     }
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"error"|"x_groq"|"usage_breakdown"'
+    )
+    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
+        rb'"usage(?:_breakdown)?"(?![ \t]*:[ \t]*null)',
+        rb'"finish_reason"(?![ \t]*:[ \t]*null)',
+        rb'"error"',
+        rb'"x_groq"',
     )
 
     def whole(self, root: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from spanledger.wire.background import BackgroundParser
 from spanledger.wire.openai_usage import openai_usage
+from spanledger.wire.parser import patterns
 from spanledger.wire.reading import Line
 from spanledger.wire.skim import KEEP
 from spanledger.wire.values import code, count, mapping, sequence, text
@@ -35,6 +36,9 @@ class ResponsesParser(BackgroundParser):
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"type"\s*:\s*"(?:response\.(?:created|queued|in_progress|completed|incomplete|failed|cancelled)'
         rb'|error)"'
+    )
+    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
+        rb'"response\.(?:created|queued|in_progress|completed|incomplete|failed|cancelled)"', rb'"error"'
     )
 
     def whole(self, root: dict[str, Any]) -> None:

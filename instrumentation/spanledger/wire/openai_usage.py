@@ -14,7 +14,10 @@ from spanledger.wire.values import count, mapping, money, quantity, tool_counts,
 
 
 def _first(*values: Any) -> int | None:
-    return next((known for known in map(count, values) if known is not None), None)
+    for value in values:
+        if value is not None and (known := count(value)) is not None:
+            return known
+    return None
 
 
 def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = True) -> Usage:
@@ -33,8 +36,8 @@ def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = T
 def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
     # writer.com and OpenAI's own audio endpoints say `token_details`, the others `tokens_details`.
     for name in names:
-        found = mapping(raw.get(name))
-        if found:
+        found = raw.get(name)
+        if found and isinstance(found, dict):
             return found
     return {}
 
@@ -49,24 +52,31 @@ def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
         raw.get("num_cached_tokens"),  # Mistral
         raw.get("prompt_cache_hit_tokens"),  # DeepSeek
     )
-    usage.cache_write = count(details.get("cache_write_tokens"))
-    ttl = mapping(details.get("cache_write_tokens_details"))
-    usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
-    usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
-    if usage.cache_write is None:
-        usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
-    usage.text_in = count(details.get("text_tokens"))
-    usage.audio_in = count(details.get("audio_tokens"))
-    usage.image_in = count(details.get("image_tokens"))
-    usage.video_in = count(details.get("video_tokens"))
-    cached = mapping(details.get("cached_tokens_details"))
-    usage.cache_read_text = count(cached.get("text_tokens"))
-    usage.cache_read_audio = count(cached.get("audio_tokens"))
-    usage.cache_read_image = count(cached.get("image_tokens"))
+    if details:
+        _more_of_input(usage, details)
     if usage.input is None:
         usage.input = total(
             count(raw.get("prompt_cache_hit_tokens")), count(raw.get("prompt_cache_miss_tokens"))
         )
+
+
+def _more_of_input(usage: Usage, details: dict[str, Any]) -> None:
+    usage.cache_write = count(details.get("cache_write_tokens"))
+    ttl = details.get("cache_write_tokens_details")
+    if isinstance(ttl, dict):
+        usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
+        usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
+        if usage.cache_write is None:
+            usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
+    usage.text_in = count(details.get("text_tokens"))
+    usage.audio_in = count(details.get("audio_tokens"))
+    usage.image_in = count(details.get("image_tokens"))
+    usage.video_in = count(details.get("video_tokens"))
+    cached = details.get("cached_tokens_details")
+    if isinstance(cached, dict):
+        usage.cache_read_text = count(cached.get("text_tokens"))
+        usage.cache_read_audio = count(cached.get("audio_tokens"))
+        usage.cache_read_image = count(cached.get("image_tokens"))
 
 
 def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
@@ -78,6 +88,8 @@ def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
         "output_token_details",
     )
     usage.reasoning = _first(details.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    if not details:
+        return
     usage.accepted_prediction = count(details.get("accepted_prediction_tokens"))
     usage.rejected_prediction = count(details.get("rejected_prediction_tokens"))
     usage.text_out = count(details.get("text_tokens"))
@@ -115,7 +127,8 @@ def _other_units(usage: Usage, raw: dict[str, Any], provider: str) -> None:
     usage.seconds = quantity(raw.get("prompt_audio_seconds"))
     if usage.seconds is None and raw.get("type") == "duration":
         usage.seconds = quantity(raw.get("seconds"))
-    usage.server_tools.update(tool_counts(raw.get("connectors")))
+    if "connectors" in raw:
+        usage.server_tools.update(tool_counts(raw["connectors"]))
     cost = raw.get("cost")
     if provider == "openrouter":
         usage.provider_cost_usd = money(cost)

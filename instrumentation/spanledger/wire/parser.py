@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spanledger.wire.reading import Usage
@@ -25,13 +26,17 @@ _HEAD_EVENTS = 8
 
 def stated(usage: Usage) -> bool:
     """Whether any quantity is known. What a provider charged is no quantity, but it is stated."""
-    return any(
-        bool(value) if isinstance(value, dict) else value is not None
-        for value in (getattr(usage, name) for name in _USAGE_FIELDS)
-    )
+    if usage.input is not None or usage.output is not None:
+        return True
+    return any(value is not None and value != {} for value in _quantities(usage))
 
 
-_USAGE_FIELDS = tuple(field.name for field in fields(Usage))
+_quantities = attrgetter(*(field.name for field in fields(Usage)))
+
+
+def patterns(*each: bytes) -> tuple[re.Pattern[bytes], ...]:
+    """For `SIEVE`; the mark of a stream's end always matters."""
+    return tuple(map(re.compile, (rb"\[DONE\]", *each)))
 
 
 class Parser:
@@ -40,6 +45,14 @@ class Parser:
     SPEC: ClassVar[dict[str, Any]] = {}
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(rb'"usage"\s*:\s*\{|"error"')
     """Which events of a stream can matter, after its first ones. The rest is not even parsed."""
+    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = ()
+    """What every such event contains, for searching many at once: all that `EVENTS` finds and more, each
+    pattern beginning with plain bytes and lying in one line. Without one, each event is looked at."""
+
+    def __init_subclass__(cls) -> None:
+        # A sieve belongs to the EVENTS beside it.
+        if "SIEVE" not in cls.__dict__ and not cls.__dict__.keys().isdisjoint(("EVENTS", "wants")):
+            cls.SIEVE = ()
 
     def __init__(self, call: Call, headers: Mapping[str, str]) -> None:
         self.call = call
@@ -61,10 +74,18 @@ class Parser:
 
     def wants(self, data: bytes) -> bool:
         """Whether this event of a stream is worth parsing."""
-        if self._events < _HEAD_EVENTS and not (self.reading.response_id and self.reading.response_model):
+        if self._at_head():
             self._events += 1
             return True
         return self.EVENTS.search(data) is not None
+
+    def _at_head(self) -> bool:
+        reading = self.reading
+        return self._events < _HEAD_EVENTS and not (reading.response_id and reading.response_model)
+
+    def sieve(self) -> tuple[re.Pattern[bytes], ...] | None:
+        """What to search the rest of the stream for; None where each event is to be looked at."""
+        return self.SIEVE if self.SIEVE and not self._at_head() else None
 
     def whole(self, root: dict[str, Any]) -> None:
         """Take an answer that is one JSON object."""

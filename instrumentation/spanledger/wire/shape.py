@@ -19,6 +19,7 @@ from spanledger.wire.skim import KEEP
 from spanledger.wire.values import mapping, text
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
 
     from spanledger.wire.call import Call
@@ -102,6 +103,9 @@ class ShapeParser(Parser):
             return self._family.wants(data)
         self._looked += 1
         return self._looked <= self._LOOKS
+
+    def sieve(self) -> tuple[re.Pattern[bytes], ...] | None:
+        return None if self._family is None else self._family.sieve()
 
     def whole(self, root: dict[str, Any]) -> None:
         if self._decide(root):

@@ -30,7 +30,12 @@ def _pruned(value: Any, spec: Any) -> Any:
     if isinstance(spec, dict):
         if not isinstance(value, dict):
             return None
-        return {name: _pruned(value[name], inner) for name, inner in spec.items() if name in value}
+        members = {}
+        for name, member in value.items():
+            inner = spec.get(name)
+            if inner is not None:
+                members[name] = member if inner == KEEP else _pruned(member, inner)
+        return members
     if isinstance(spec, list):
         return [_pruned(item, spec[0]) for item in value] if isinstance(value, list) else None
     if spec == COUNT:

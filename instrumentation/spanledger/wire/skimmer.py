@@ -33,6 +33,7 @@ MAX_ITEMS: Final = 1 << 16
 _MAX_KEY: Final = 256
 _VECTOR: Final = 1 << 17
 _DIGITS: Final = frozenset((b"-", *(b"%d" % digit for digit in range(10))))
+_BOM: Final = b"\xef\xbb\xbf"
 _NO_NAME: Final = "\0"
 """Stands for a member's name that cannot be a wanted one."""
 
@@ -70,9 +71,30 @@ def _decimal(digits: str) -> Decimal | None:
         return None
 
 
-_DECODER: Final = json.JSONDecoder(
+_scan: Final = json.JSONDecoder(
+    parse_float=_decimal, parse_constant=lambda _name: None, strict=False
+).scan_once  # type: ignore[attr-defined]
+_scan_long: Final = json.JSONDecoder(
     parse_float=_decimal, parse_int=_integer, parse_constant=lambda _name: None, strict=False
-)
+).scan_once  # type: ignore[attr-defined]
+_SPACE: Final = " \t\n\r"
+
+
+def _value_of(text: str) -> Any:
+    start = 0 if text[:1] in "{[" else len(text) - len(text.lstrip(_SPACE))
+    try:
+        value, end = _scan(text, start)
+    except StopIteration:
+        raise ValueError("no JSON") from None
+    except ValueError:
+        # Also raised for a number of more digits than Python converts.
+        try:
+            value, end = _scan_long(text, start)
+        except StopIteration:
+            raise ValueError("no JSON") from None
+    if end != len(text) and text[end:].strip(_SPACE):
+        raise ValueError("more than one value")
+    return value
 
 
 def parsed(data: bytes) -> Any:
@@ -83,12 +105,12 @@ def parsed(data: bytes) -> Any:
         RecursionError: it is nested too deep to be parsed at once.
 
     """
-    return _DECODER.decode(data.decode("utf-8-sig", "replace"))
+    return _value_of(data.removeprefix(_BOM).decode("utf-8", "replace"))
 
 
 def _decoded(kept: bytes | bytearray) -> Any:
     try:
-        return _DECODER.decode(kept.decode("utf-8", "replace"))
+        return _value_of(kept.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 

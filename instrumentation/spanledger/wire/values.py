@@ -21,9 +21,7 @@ _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000
 
 def count(value: Any) -> int | None:
     """A number of things: a non-negative integer. Cohere and Vertex write theirs as `431.0`."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
+    if type(value) is int:  # `bool` is a subclass, and no number
         return value if 0 <= value <= MAX_COUNT else None
     if isinstance(value, Decimal):
         # The exponent is looked at first: int(Decimal("1e1000000")) is a number of a megabyte.
@@ -65,6 +63,8 @@ def text(value: Any) -> str | None:
     """A name: a model, an id, a tier. Bounded, printable, never empty."""
     if not isinstance(value, str) or not value:
         return None
+    if len(value) <= MAX_TEXT and value.isascii() and value.isprintable():
+        return value
     return _UNPRINTABLE.sub("", value[:MAX_TEXT]) or None
 
 
