@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spanledger_billing.cli import output
+from spanledger_billing.cli.options import DataFolder
 from spanledger_billing.errors import InvalidInputError
 from spanledger_billing.statements.delivery import Order, document, file_name, write, write_all
 from spanledger_billing.statements.lines import checked_month
@@ -45,6 +46,7 @@ def statement(
         Path | None,
         typer.Option(metavar="FILE", help="A Typst template in place of the one that ships (PDF)."),
     ] = None,
+    data: DataFolder = None,
 ) -> None:
     """Write a client's statement: PDF, CSV or JSON.
 
@@ -63,7 +65,7 @@ def statement(
         )
     copy = None if hide_cost is None else Copy.CHARGES if hide_cost else Copy.FULL
     order = Order(month, form, copy, template)
-    with ledger.connect() as connection:
+    with ledger.connect(data) as connection:
         deliver(LedgerSource(connection), client_id, order, to)
 
 
