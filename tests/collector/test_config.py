@@ -61,9 +61,11 @@ def test_nothing_may_let_go_of_a_span_that_was_acknowledged(environment: dict[st
     assert [name for name in effective["processors"] if name.startswith("batch")] == []
 
 
-def test_batching_is_off_in_words_and_not_only_by_todays_default() -> None:
+def test_what_is_put_together_for_an_insert_is_bounded_in_time_and_number() -> None:
+    """An insert a request would keep the ledger busy with ten apps; one that waits for long would show late."""
     written = yaml.safe_load((FOLDER / "config.yaml").read_text())
-    assert written["exporters"]["clickhouse"]["sending_queue"]["batch"] == {"enabled": False}
+    batch = written["exporters"]["clickhouse"]["sending_queue"]["batch"]
+    assert batch == {"enabled": True, "flush_timeout": "1s", "sizer": "items", "min_size": 5000}
 
 
 def test_asking_for_tokens_takes_nothing_else_away(environment: dict[str, str]) -> None:
