@@ -6,8 +6,9 @@
 
 CREATE TABLE IF NOT EXISTS {database}.usage_day
 (
-    month LowCardinality(String),
-    client_id LowCardinality(String),
+    -- Plain texts, as everything that these two are compared with is: a filter on a view then reaches them as it is.
+    month String,
+    client_id String,
     day Date,
     client_state LowCardinality(String),
     project LowCardinality(String),
@@ -31,8 +32,9 @@ CREATE TABLE IF NOT EXISTS {database}.usage_day
 ENGINE = {engine:ReplacingMergeTree(refreshed_at, is_deleted)}
 -- By what is asked for; a day belongs to one month for ever, so a row never changes its partition.
 PARTITION BY month
--- A client's days are asked for, and all clients' month, which is a partition.
-ORDER BY (client_id, day, client_state, project, provider, model);
+-- A client's days are asked for, and all clients' month. The month stands here too, though the day tells it: read
+-- FINAL, a table leaves out only what its sorting key can rule out, and without it every question reads all years.
+ORDER BY (month, client_id, day, client_state, project, provider, model);
 
 -- rolled_days: one row per day that was made from its quarter-hours.
 

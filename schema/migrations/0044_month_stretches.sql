@@ -59,7 +59,8 @@ FROM
             max(local_days.ends_at) AS ends_at,
             maxIf(day, local_days.starts_at <= now('UTC')) AS rate_day
         FROM {database}.local_days
-        WHERE client_id != ''
+        -- Calendars reach years ahead; no month that has begun reaches further than this.
+        WHERE client_id != '' AND day < toDate(now('UTC')) + 33
         GROUP BY client_id, month
         HAVING starts_at <= now('UTC')
     ) AS months ON months.client_id = terms.client_id

@@ -96,14 +96,14 @@ FROM
                         model,
                         unit,
                         override_factor,
-                        arraySum(used_by_day.costs.2)
+                        arraySum(used_by_day.own_costs)
                     )::Tuple(provider String, model String, unit String, override_factor Decimal(76, 6), cost_usd Decimal(76, 18)),
                     notEmpty(used_by_day.used_days)
                 ) AS used,
                 arraySort(arrayDistinct(arrayPushBack(groupArrayArray(used_by_day.used_days), first_day))) AS days,
-                sumMapIf(used_by_day.costs.1, used_by_day.costs.2, override_factor = 0) AS plain_by_day,
+                sumMapIf(used_by_day.used_days, used_by_day.own_costs, override_factor = 0) AS plain_by_day,
                 sumMapIf(
-                    used_by_day.costs.1, arrayMap(c -> c * override_factor, used_by_day.costs.2), override_factor != 0
+                    used_by_day.used_days, arrayMap(c -> c * override_factor, used_by_day.own_costs), override_factor != 0
                 ) AS override_by_day,
                 arrayMap(
                     d -> arraySum(arrayFilter((cost, on) -> on <= d, plain_by_day.2, plain_by_day.1)), days
@@ -127,23 +127,20 @@ FROM
                             AND if(o.is_prefix, startsWith(model, o.model), o.model IN ('', model)),
                         stretches.override_factors
                     ).factor AS override_factor,
-                    sumMapIf(
-                        [usage.day], [toDecimal256(usage.cost_usd, 18)],
-                        usage.day >= stretches.first_day AND usage.day <= stretches.last_day
-                    ) AS costs,
-                    groupUniqArrayIf(
-                        usage.day, usage.day >= stretches.first_day AND usage.day <= stretches.last_day
-                    ) AS used_days,
-                    any(stretches.last_day) AS last_day,
-                    any(stretches.stretch_days) AS stretch_days,
-                    any(stretches.month_days) AS month_days,
-                    any(stretches.currency) AS currency,
-                    any(stretches.currency_exponent) AS currency_exponent,
-                    any(assumeNotNull(stretches.rate)) AS rate,
-                    any(stretches.fee) AS fee,
-                    any(stretches.allowance_cost_usd) AS allowance_cost_usd,
-                    any(stretches.tiers) AS tiers,
-                    any(stretches.minimum) AS minimum
+                    arrayFilter(
+                        (cost, day) -> day >= stretches.first_day AND day <= stretches.last_day, usage.costs, usage.days
+                    ) AS own_costs,
+                    arrayFilter(day -> day >= stretches.first_day AND day <= stretches.last_day, usage.days) AS used_days,
+                    stretches.last_day AS last_day,
+                    stretches.stretch_days AS stretch_days,
+                    stretches.month_days AS month_days,
+                    stretches.currency AS currency,
+                    stretches.currency_exponent AS currency_exponent,
+                    assumeNotNull(stretches.rate) AS rate,
+                    stretches.fee AS fee,
+                    stretches.allowance_cost_usd AS allowance_cost_usd,
+                    stretches.tiers AS tiers,
+                    stretches.minimum AS minimum
                 FROM
                 (
                     SELECT
@@ -159,24 +156,30 @@ FROM
                 ) AS stretches
                 LEFT JOIN
                 (
+                    -- One row per unit before it meets the stretches, which repeat their tiers and overrides for each.
                     SELECT
                         client_id,
                         month,
-                        day,
                         toString(provider) AS provider,
                         toString(model) AS model,
                         toString(unit) AS unit,
-                        cost_usd
+                        groupArray(day) AS days,
+                        groupArray(by_day.cost_usd) AS costs
                     FROM
                     (
-                        SELECT client_id, month, day, provider, model, costs
-                        FROM {database}.usage_day FINAL
-                        WHERE client_state = 'known'
-                    )
-                    -- Usage of which no cost is known stays, without a unit.
-                    LEFT ARRAY JOIN mapKeys(costs) AS unit, mapValues(costs) AS cost_usd
+                        SELECT client_id, month, day, provider, model, unit, sum(toDecimal256(unit_cost_usd, 18)) AS cost_usd
+                        FROM
+                        (
+                            SELECT client_id, month, day, provider, model, costs
+                            FROM {database}.usage_day FINAL
+                            WHERE client_state = 'known'
+                        )
+                        -- Usage of which no cost is known stays, without a unit.
+                        LEFT ARRAY JOIN mapKeys(costs) AS unit, mapValues(costs) AS unit_cost_usd
+                        GROUP BY client_id, month, day, provider, model, unit
+                    ) AS by_day
+                    GROUP BY client_id, month, provider, model, unit
                 ) AS usage ON usage.client_id = stretches.client_id AND usage.month = stretches.month
-                GROUP BY client_id, month, first_day, provider, model, unit, override_factor
             ) AS used_by_day
             GROUP BY client_id, month, first_day
         )

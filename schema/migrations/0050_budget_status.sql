@@ -131,7 +131,8 @@ FROM
                 min(local_days.starts_at) AS starts_at,
                 maxIf(day, local_days.starts_at <= now('UTC')) AS today
             FROM {database}.local_days
-            WHERE client_id != ''
+            -- As in month_stretches.
+            WHERE client_id != '' AND day < toDate(now('UTC')) + 33
             GROUP BY client_id, month
             HAVING starts_at <= now('UTC')
         ) AS months
