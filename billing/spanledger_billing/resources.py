@@ -1,4 +1,4 @@
-"""Where the files lie that live beside the code: migrations, collector configuration.
+"""Where the files lie that live beside the code: migrations, collector configuration, dashboards.
 
 In a checkout they stand at the top level, where people look for them; in an installed package they
 are inside it.
@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """The folder `schema` or `collector`, as a path.
+    """The folder `schema`, `collector` or `dashboards`, as a path.
 
     Raises:
         FileNotFoundError: the installation is not whole.

@@ -10,7 +10,7 @@ import pytest
 
 from spanledger_billing import ledger, up
 
-LONGEST_DEMO_S = 240
+LONGEST_DEMO_S = 400
 TOKEN = "token-of-the-agency-17"
 _OTHER_SETTINGS = {name: value for name, value in os.environ.items() if not name.startswith("SPANLEDGER_")}
 

@@ -18,6 +18,10 @@ PACKAGES = {
     "billing/spanledger_billing": "spanledger_billing",
     "schema": "spanledger_billing/_schema",
     "collector": "spanledger_billing/_collector",
+    **{
+        f"dashboards/{name}": f"spanledger_billing/_dashboards/{name}"
+        for name in ("json", "provisioning", "share")
+    },
 }
 """Folder in the repository -> folder in the wheel."""
 

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "statement": "statement:statement",
     "close": "close:close",
     "verify": "verify:verify",
+    "grafana": "grafana:app",
     "doctor": "doctor:doctor",
     "repair": "repair:repair",
 }

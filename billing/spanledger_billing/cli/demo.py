@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = "spanledger-demo"
 
-LONGEST_WAIT_S = 45.0
+LONGEST_WAIT_S = 90.0
 """For the last spans to pass the collector and reach the ledger."""
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PATIENCE_S: Final = 45.0
+PATIENCE_S: Final = 90.0
 """For a span to pass the collector and reach the ledger."""
 
 
