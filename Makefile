@@ -1,6 +1,6 @@
 # Every target is one command, so that CI, a newcomer and the README do the very same thing.
 .DEFAULT_GOAL := help
-.PHONY: help setup collector demo test lint types format docs lock audit sbom clean
+.PHONY: help setup collector demo test lint types format docs dashboards lock audit sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ format: setup  ## mend what ruff can mend
 docs: setup  ## write CLI.md and the schema of clients.yaml anew from the code
 	@.venv/bin/python tools/cli_reference.py > CLI.md
 	@.venv/bin/python tools/clients_schema.py > schema/clients.schema.json
+
+dashboards: setup  ## write Grafana's dashboards and alert rules anew from dashboards/source
+	@.venv/bin/python dashboards/source/build.py
+	@.venv/bin/python dashboards/source/alerts/build.py
 
 lock: setup  ## resolve pyproject.toml into the lock files again
 	@tools/lock.sh

@@ -99,6 +99,7 @@ def fill(ledger: Any) -> None:
             "0",
             client="glade",
             at="2026-10-14 13:00",
+            usage={"input": 7},
             extra={"spanledger.billable": "no_if_refused_before_output"},
         ),
         *(
