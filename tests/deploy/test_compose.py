@@ -200,6 +200,18 @@ def test_each_service_connects_as_a_user_of_its_own():
     }
 
 
+def test_grafana_is_told_every_variable_that_its_provisioning_names():
+    """It knows no defaults, and does not start where a contact point's address is empty."""
+    named = {
+        name
+        for path in (ROOT / "dashboards" / "provisioning").rglob("*.yaml")
+        for name in re.findall(r"(?<!\$)\$\{([A-Z_]+)\}", path.read_text())
+    }
+
+    assert named
+    assert named - SERVICES["grafana"]["environment"].keys() == set()
+
+
 def test_all_that_must_outlive_a_container_is_on_a_volume():
     mounted = {
         name: {volume.split(":")[0] for volume in service.get("volumes", []) if volume[0] not in ".$"}

@@ -7,9 +7,11 @@ schema whether what they name is there. That a server then refuses the rest is s
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from spanledger_billing import migrate, resources, users
@@ -17,7 +19,7 @@ from spanledger_billing.cli import app
 from spanledger_billing.errors import InvalidInputError, OperatorError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 PASSWORDS = {name: f"{name}-{'x' * 16}" for name in users.PASSWORDS}
 STATEMENTS = users.statements("spanledger", PASSWORDS)
@@ -81,6 +83,32 @@ def test_grafana_may_select_from_what_the_contract_names_and_from_nothing_else(o
     assert set().union(*granted.values()) == {"SELECT"}
     assert granted.keys() - there == set()
     assert granted.keys() - named == set()
+
+
+def test_grafana_may_select_from_everything_that_a_dashboard_or_an_alert_rule_reads():
+    root = Path(__file__).parents[2] / "dashboards"
+    queries = [
+        query
+        for path in (*(root / "json").glob("*.json"), *(root / "provisioning" / "alerting").glob("*.yaml"))
+        for query in _queries(yaml.safe_load(path.read_text()))
+    ]
+    read = {
+        f"spanledger.{name}"
+        for query in queries
+        for name in re.findall(r"\b(?:FROM|JOIN)\s+([a-z_][a-z_0-9]*)\b(?!\()", query)
+    } - {"spanledger.array"}  # ARRAY JOIN array…
+
+    assert len(queries) > 20
+    assert read - _granted("spanledger_grafana").keys() == set()
+
+
+def _queries(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from [node["rawSql"]] if "rawSql" in node else []
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            yield from _queries(each)
 
 
 def test_grafana_may_change_no_setting_but_its_time_and_that_within_bounds():
