@@ -11,7 +11,7 @@ from typing import Any
 
 from spanledger import __version__, health
 from spanledger.settings import Settings, resolve
-from spanledger_billing.doctor import alerts, collector, ledger, probe
+from spanledger_billing.doctor import alerts, apps, collector, ledger, probe
 from spanledger_billing.doctor.places import Places
 from spanledger_billing.doctor.report import Check, State, exit_code, unreachable
 from spanledger_billing.errors import OperatorError
@@ -32,6 +32,7 @@ def examine(connect: Callable[[], Any], where: Places, *, patience: float) -> It
     yield Check("spanledger", "version", State.OK, running_on)
     settings, bad_settings = _settings(where)
     yield from bad_settings
+    yield from apps.check()
     yield from collector.check(where.metrics_url)
     yield alerts.slack()
     try:

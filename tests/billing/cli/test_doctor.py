@@ -68,6 +68,7 @@ def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(story):
     assert code == 0
     assert set(checks) == {
         ("spanledger", "version"),
+        ("apps", "outbox"),
         ("collector", "reachable"),
         ("collector", "queue"),
         ("collector", "failed sends"),
