@@ -1,6 +1,6 @@
 # Every target is one command, so that CI, a newcomer and the README do the very same thing.
 .DEFAULT_GOAL := help
-.PHONY: help setup collector demo test lint types format docs dashboards lock audit sbom clean
+.PHONY: help setup collector demo test faults lint types format docs dashboards lock audit sbom clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ demo: setup  ## a small agency on this machine: meter it, then compare with the 
 
 test: setup  ## all tests that this machine can run; the summary names the others
 	@.venv/bin/pytest
+
+faults: setup  ## kill, cut off and fill up the pipeline under load, and compare: SEED=1 N=40 CALLS=8000 KILLS_ONLY=
+	@cd tests && ../.venv/bin/python -m faults --seed $(or $(SEED),1) --faults $(or $(N),40) \
+	  $(if $(CALLS),--calls $(CALLS)) $(if $(AWAY),--away $(AWAY)) $(if $(KILLS_ONLY),--kills-only) \
+	  $(if $(UPGRADE_FROM),--upgrade-from $(UPGRADE_FROM))
 
 lint: setup  ## ruff: rules and formatting
 	@.venv/bin/ruff check .
