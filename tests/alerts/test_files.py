@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -217,3 +218,11 @@ def test_a_heading_of_the_runbook_is_a_rule_with_meaning_check_and_remedy(headin
 def test_the_runbook_names_commands_that_are_there() -> None:
     named = set(re.findall(r"`spanledger (\w+)", RUNBOOK))
     assert named <= {command.split()[0] for command in COMMANDS}
+
+
+@pytest.mark.parametrize("uid", RULES)
+def test_a_message_links_to_a_dashboard_with_the_variables_that_it_has(uid: str) -> None:
+    boards = [json.loads(path.read_text()) for path in (ROOT / "dashboards" / "json").glob("*.json")]
+    variables = {board["uid"]: {each["name"] for each in board["templating"]["list"]} for board in boards}
+    board, _, given = RULES[uid]["annotations"]["dashboard"].partition("?")
+    assert set(re.findall(r"var-(\w+)=", given)) <= variables[board]

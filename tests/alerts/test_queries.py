@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanledger_billing import resources, up
+from spanledger_billing.embedded import credentials
 from support.grafana_macros import expand
 from support.grafana_rules import ShapeError, numbers, queries, rules
 from support.stack import client_of
@@ -22,7 +23,9 @@ CONTRACT = (resources.folder("schema") / "README.md").read_text(encoding="utf-8"
 
 @pytest.fixture(scope="module")
 def endpoint(stack: up.Stack) -> Iterator[Any]:
-    client = client_of(stack)
+    """As the user that Grafana is there."""
+    password = credentials.password(stack.data, credentials.READER)
+    client = client_of(stack, username=credentials.READER, password=password)
     yield client
     client.close()
 
