@@ -1,6 +1,6 @@
 # Every target is one command, so that CI, a newcomer and the README do the very same thing.
 .DEFAULT_GOAL := help
-.PHONY: help setup collector demo test faults lint types format docs dashboards lock audit sbom clean
+.PHONY: help setup collector demo test faults lint types format docs dashboards lock audit sbom bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,9 +34,10 @@ format: setup  ## mend what ruff can mend
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format .
 
-docs: setup  ## write CLI.md and the schema of clients.yaml anew from the code
+docs: setup  ## write CLI.md and the schemas of clients.yaml and overrides.yaml anew from the code
 	@.venv/bin/python tools/cli_reference.py > CLI.md
 	@.venv/bin/python tools/clients_schema.py > schema/clients.schema.json
+	@.venv/bin/python tools/overrides_schema.py > schema/overrides.schema.json
 
 dashboards: setup  ## write Grafana's dashboards and alert rules anew from dashboards/source
 	@.venv/bin/python dashboards/source/build.py
@@ -50,6 +51,9 @@ audit: setup  ## ask the advisory databases about all that is locked
 
 sbom: setup  ## list all parts, with versions, licences and hashes, in .build/sbom.cdx.json (CycloneDX)
 	@.venv/bin/python tools/sbom.py
+
+bench: setup  ## all benchmarks: ratios on screen, figures in .build/benchmarks; takes half an hour
+	@.venv/bin/python benchmarks/run.py
 
 clean:  ## remove all that the other targets made, the collector included
 	rm -rf .venv .build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,234 @@
+"""What `instrument()` adds to an app, beside a hand-written span and what others' instrumentation adds.
+
+Each way of instrumenting runs in a process of its own; they take turns in short rounds, so that what else
+the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment, each
+taken at the lower quartile of its rounds, since what a busy machine does to a round only ever makes it
+dearer; ± is how far the median lies above. CPU is the whole process': exporter threads and flush included.
+Provider and collector are other processes and not counted. Requests that are no LLM calls are answered
+inside the process, where two microseconds can be seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from collections import defaultdict
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from harness import environments, report
+from harness.report import Report, Row, Target, say
+from harness.servers import STREAM_CHUNKS, serving
+
+COMPETITORS = {
+    "genai_openai": ("genai-openai", "opentelemetry-instrumentation-genai-openai"),
+    "openlit": ("openlit", "OpenLIT"),
+    "traceloop": ("traceloop", "Traceloop"),
+    "langfuse": ("langfuse", "Langfuse"),
+}
+OURS = {"bare": "bare", "handwritten": "a hand-written span", "spanledger": "spanledger"}
+SCENARIOS = {
+    # name: (what is measured, calls a round, parts of a call)
+    "chat-1k": ("call, 1 KB", 100, 1),
+    "chat-50k": ("call, 50 KB", 50, 1),
+    "embeddings-2m": ("call, 2 MB of embeddings", 2, 1),
+    "stream": ("stream, per chunk", 3, STREAM_CHUNKS),
+    "other-get": ("GET that is no LLM call", 1000, 1),
+    "other-post": ("POST of JSON that is no LLM call", 1000, 1),
+}
+SILENT = {
+    "TRACELOOP_TELEMETRY": "false",
+    "TRACELOOP_SYNC_ENABLED": "false",
+    "TRACELOOP_METRICS_ENABLED": "true",
+    "LANGFUSE_TIMEOUT": "5",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+class App:
+    """One process under measurement."""
+
+    def __init__(self, python: Path, variant: str, port: int, folder: str) -> None:
+        self.variant = variant
+        self.log = Path(folder) / f"{variant}-{id(self)}.log"
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SPANLEDGER_"))
+        }
+        environment |= SILENT | {"SPANLEDGER_OUTBOX": f"{folder}/outbox-{id(self)}"}
+        script = Path(__file__).with_name("harness") / "app.py"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [python, script, variant, str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+                cwd=folder,
+            )
+        self._next()
+
+    def round(self, scenario: str, calls: int, *, fresh: bool) -> dict[str, float]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"scenario": scenario, "calls": calls, "fresh": fresh}) + "\n")
+        self._process.stdin.flush()
+        return self._next()
+
+    def _next(self) -> dict[str, float]:
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            try:
+                told = json.loads(line)
+            except ValueError:
+                continue  # an instrumentation that greets
+            if isinstance(told, dict):
+                return told
+        last = [text for text in self.log.read_text(errors="replace").splitlines() if text.strip()]
+        raise RuntimeError(f"the process ended: {last[-1].strip()[:200] if last else 'without a word'}")
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it ended before
+            self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+Spread = tuple[float, float]
+
+
+def spread(values: list[float]) -> Spread:
+    """Lower quartile, and how far the median lies above it."""
+    if len(values) < 2:
+        return values[0], 0.0
+    low, middle, _ = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle - low
+
+
+class Measuring:
+    def __init__(self, port: int, folder: str, result: Report) -> None:
+        self._port, self._folder, self._result = port, folder, result
+        self.pairs: dict[str, tuple[App, App]] = {}
+        """Bare and instrumented process of each variant."""
+        self.found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+
+    def start(self, variants: list[str], stack: ExitStack) -> None:
+        bare = self._app(stack, environments.ours(), "bare")
+        for variant in variants:
+            try:
+                if variant in OURS:
+                    self.pairs[variant] = (bare, self._app(stack, environments.ours(), variant))
+                    continue
+                folder, name = COMPETITORS[variant]
+                say(f"environment of {name}")
+                python = environments.of_competitor(folder)
+                self.pairs[variant] = (self._app(stack, python, "bare"), self._app(stack, python, variant))
+            except RuntimeError as error:
+                name = COMPETITORS[variant][1] if variant in COMPETITORS else variant
+                self._result.rows.append(Row(name, None, "", note=f"could not be run: {error}"))
+
+    def _app(self, stack: ExitStack, python: Path, variant: str) -> App:
+        app = App(python, variant, self._port, self._folder)
+        stack.callback(app.end)
+        return app
+
+    def run(self, scenario: str, rounds: int) -> None:
+        what, calls, parts = SCENARIOS[scenario]
+        say(what)
+        apps = list(dict.fromkeys(app for pair in self.pairs.values() for app in pair))
+        for number in range(rounds + 1):
+            told = {app: app.round(scenario, calls, fresh=number < 2) for app in apps}
+            if number == 0:
+                continue  # warming up
+            for variant, (bare, app) in self.pairs.items():
+                for kind, value in told[app].items():
+                    per = 1 if kind == "first_us" else parts
+                    self.found[scenario, variant, kind].append(value / per)
+                    self.found[scenario, f"{variant} bare", kind].append(told[bare][kind] / per)
+
+    def of(self, scenario: str, variant: str, kind: str) -> Spread:
+        return spread(self.found[scenario, variant, kind])
+
+    def added(self, scenario: str, variant: str, kind: str) -> Spread:
+        value, noise = self.of(scenario, variant, kind)
+        bare, bare_noise = self.of(scenario, f"{variant} bare", kind)
+        return value - bare, max(noise, bare_noise)
+
+
+def name_of(variant: str) -> str:
+    return OURS.get(variant) or COMPETITORS[variant][1]
+
+
+def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
+    for scenario in scenarios:
+        beside = "handwritten" in measuring.pairs and not scenario.startswith("other")
+        reference = measuring.added(scenario, "handwritten", "cpu_us")[0] if beside else None
+        for variant in measuring.pairs:
+            value, noise = measuring.added(scenario, variant, "cpu_us")
+            thread, wall = (measuring.added(scenario, variant, kind)[0] for kind in ("thread_us", "wall_us"))
+            bare = measuring.of(scenario, f"{variant} bare", "cpu_us")[0]
+            row = Row(f"{SCENARIOS[scenario][0]}: CPU added by {name_of(variant)}", value, "µs")
+            if variant != "handwritten" and reference:
+                row.reference, row.reference_value = "a hand-written span", reference
+            row.note = f"± {noise:,.1f}; caller's thread {thread:,.1f}, wall {wall:,.1f}; bare {bare:,.1f}"
+            result.rows.append(row)
+    if "stream" in scenarios:
+        for variant in measuring.pairs:
+            value, noise = measuring.added("stream", variant, "first_us")
+            bare = measuring.of("stream", f"{variant} bare", "first_us")[0]
+            what = f"stream: time to first chunk added by {name_of(variant)}"
+            result.rows.append(Row(what, value, "µs", note=f"± {noise:,.0f}; bare {bare:,.0f}"))
+    result.facts["rounds"] = {" | ".join(key): values for key, values in measuring.found.items()}
+
+
+def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
+    found: list[Target] = []
+    if "spanledger" not in measuring.pairs:
+        return found
+    for scenario in scenarios:
+        what = SCENARIOS[scenario][0]
+        ours = measuring.added(scenario, "spanledger", "cpu_us")[0]
+        if scenario == "stream":
+            limit = 2.0
+            if "genai_openai" in measuring.pairs:
+                official = measuring.added(scenario, "genai_openai", "cpu_us")[0]
+                limit = min(limit, max(official, 0.0) / 5)
+            found.append(Target("a chunk: 2 µs or a fifth of the official one's", ours, limit, "µs"))
+            first, noise = measuring.added(scenario, "spanledger", "first_us")
+            found.append(Target("time to first chunk: unchanged within noise", first, noise, "µs"))
+        elif scenario.startswith("other"):
+            found.append(Target(f"{what}: 2 µs", ours, 2.0, "µs"))
+        elif "handwritten" in measuring.pairs:
+            limit = measuring.added(scenario, "handwritten", "cpu_us")[0]
+            found.append(Target(f"{what}: no more CPU than a hand-written span", ours, limit, "µs"))
+    return found
+
+
+def main() -> None:
+    parser = report.arguments(__doc__)
+    everything = [*[name for name in OURS if name != "bare"], *COMPETITORS]
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="WHAT")
+    parser.add_argument("--variants", nargs="+", choices=everything, default=everything, metavar="WHOM")
+    options = parser.parse_args()
+    result = Report("capture: what metering adds to an app")
+    with ExitStack() as stack:
+        port = stack.enter_context(serving())
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        measuring = Measuring(port, folder, result)
+        measuring.start(options.variants, stack)
+        for scenario in options.only:
+            measuring.run(scenario, options.rounds)
+    tell(measuring, options.only, result)
+    result.targets = targets(measuring, options.only)
+    report.finish(result, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""The measured app, one process for each way of instrumenting: `python app.py VARIANT PORT`.
+
+Runs in the environment of its variant, which may hold nothing of ours. Takes one JSON line a round from its
+input, `{"scenario": …, "calls": …}`, and answers with one line: what the round cost.
+
+    cpu_us      CPU of the whole process since the last round ended, a call: all threads, flush, and whatever
+                the exporters did in between
+    thread_us   CPU of the calling thread, a call
+    wall_us     time on the calling thread, a call
+    first_us    median time to a stream's first chunk
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import sys
+import time
+import warnings
+
+sys.path.pop(0)
+warnings.simplefilter("ignore")
+VARIANT, PORT = sys.argv[1], int(sys.argv[2])
+COLLECTOR = f"http://127.0.0.1:{PORT}/collect/{VARIANT}"
+PROVIDER = f"http://api.openai.com:{PORT}"
+OTHER = f"http://api.shop.example:{PORT}/other/v2/orders"
+PROMPT = "Summarise what the customer wrote, in one sentence. "
+
+# Every name leads to loopback: the provider's, and those that an instrumentation would phone home to.
+_resolve = socket.getaddrinfo
+socket.getaddrinfo = lambda _host, *args, **kwargs: _resolve("127.0.0.1", *args, **kwargs)
+
+
+def bare():
+    return lambda: None
+
+
+def handwritten():
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "bench"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{COLLECTOR}/v1/traces")))
+    trace.set_tracer_provider(provider)
+    return provider.force_flush
+
+
+def spanledger():
+    import spanledger as ours
+
+    ours.instrument(endpoint=COLLECTOR, client_id="acme", service_name="bench")
+    return ours.flush
+
+
+def genai_openai():
+    flush = handwritten()
+    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
+
+    OpenAIInstrumentor().instrument()
+    return flush
+
+
+def openlit():
+    import openlit as theirs
+    from opentelemetry import metrics, trace
+
+    theirs.init(
+        otlp_endpoint=COLLECTOR, application_name="bench", environment="bench", capture_message_content=False
+    )
+    return _flush_of(trace.get_tracer_provider(), metrics.get_meter_provider())
+
+
+def traceloop():
+    from opentelemetry import trace
+    from traceloop.sdk import Traceloop
+
+    Traceloop.init(app_name="bench", api_endpoint=COLLECTOR, telemetry_enabled=False)
+    return _flush_of(trace.get_tracer_provider())
+
+
+def langfuse():
+    import langfuse as theirs
+
+    client = theirs.Langfuse(
+        base_url=COLLECTOR, public_key="pk-lf-bench", secret_key="sk-lf-bench", tracing_enabled=True
+    )
+    return client.flush
+
+
+def _flush_of(*providers):
+    def flush():
+        for provider in providers:
+            if hasattr(provider, "force_flush"):
+                provider.force_flush()
+
+    return flush
+
+
+def openai_client(scenario):
+    if VARIANT == "langfuse":
+        from langfuse.openai import OpenAI
+    else:
+        from openai import OpenAI
+    return OpenAI(api_key="sk-bench", base_url=f"{PROVIDER}/{scenario}/v1", max_retries=0)
+
+
+def with_span(call):
+    """What a developer writes who wants the same facts on a span of his own."""
+    from opentelemetry import trace
+    from opentelemetry.trace import SpanKind
+
+    tracer = trace.get_tracer("bench")
+
+    def called():
+        asked = {
+            "gen_ai.provider.name": "openai",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-4o",
+            "server.address": "api.openai.com",
+            "server.port": PORT,
+            "client_id": "acme",
+        }
+        with tracer.start_as_current_span("chat gpt-4o", kind=SpanKind.CLIENT, attributes=asked) as span:
+            answer = call()
+            if isinstance(answer, list):
+                return answer
+            usage, say = answer.usage, span.set_attribute
+            say("gen_ai.response.model", answer.model)
+            if hasattr(answer, "choices"):
+                say("gen_ai.response.id", answer.id)
+                say("gen_ai.response.finish_reasons", [each.finish_reason for each in answer.choices])
+                say("gen_ai.usage.output_tokens", usage.completion_tokens)
+                say("gen_ai.usage.cache_read.input_tokens", usage.prompt_tokens_details.cached_tokens)
+                say(
+                    "gen_ai.usage.reasoning.output_tokens",
+                    usage.completion_tokens_details.reasoning_tokens,
+                )
+            say("gen_ai.usage.input_tokens", usage.prompt_tokens)
+            return answer
+
+    return called
+
+
+def chat(scenario, size):
+    client = openai_client(scenario)
+    text = (PROMPT * (size // len(PROMPT) + 1))[:size]
+    messages = [{"role": "user", "content": text}]
+    return lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
+
+
+def embeddings(scenario):
+    client = openai_client(scenario)
+    texts = [PROMPT] * 60
+    # As floats: what the SDK asks for by default is base64 where numpy is there.
+    return lambda: client.embeddings.create(
+        model="text-embedding-3-small", input=texts, encoding_format="float"
+    )
+
+
+firsts: list[float] = []
+
+
+def stream():
+    client = openai_client("stream")
+    messages = [{"role": "user", "content": PROMPT}]
+
+    def called():
+        began = time.perf_counter()
+        chunks = iter(client.chat.completions.create(model="gpt-4o", messages=messages, stream=True))
+        next(chunks)
+        firsts.append(time.perf_counter() - began)
+        for _ in chunks:
+            pass
+        return []
+
+    return called
+
+
+def other(method):
+    import httpx
+
+    class Answering(httpx.BaseTransport):
+        def handle_request(self, _request):
+            return httpx.Response(200, content=b'{"items": []}', headers={"content-type": "application/json"})
+
+    client = httpx.Client(trust_env=False, transport=Answering())
+    if method == "GET":
+        return lambda: client.get(f"{OTHER}/17")
+    return lambda: client.post(OTHER, json={"sku": "A-17", "amount": 3, "note": PROMPT})
+
+
+def call_of(scenario):
+    call = {
+        "chat-1k": lambda: chat("chat-1k", 500),
+        "chat-50k": lambda: chat("chat-50k", 50_000),
+        "embeddings-2m": lambda: embeddings("embeddings-2m"),
+        "stream": stream,
+        "other-get": lambda: other("GET"),
+        "other-post": lambda: other("POST"),
+    }[scenario]()
+    return with_span(call) if VARIANT == "handwritten" and not scenario.startswith("other") else call
+
+
+def main():
+    flush = globals()[VARIANT]()
+    calls = {}
+    print(json.dumps({"ready": VARIANT, "pid": os.getpid()}), flush=True)
+    before = time.process_time()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        scenario, times = asked["scenario"], asked["calls"]
+        call = calls.get(scenario)
+        if call is None:
+            call = calls[scenario] = call_of(scenario)
+        if asked.get("fresh"):  # what was not measured before does not belong to this round
+            flush()
+            before = time.process_time()
+        firsts.clear()
+        wall, thread = time.perf_counter(), time.thread_time()
+        for _ in range(times):
+            call()
+        thread, wall = time.thread_time() - thread, time.perf_counter() - wall
+        flush()
+        after = time.process_time()
+        told = {"cpu_us": (after - before) / times * 1e6, "thread_us": thread / times * 1e6,
+                "wall_us": wall / times * 1e6}  # fmt: skip
+        if firsts:
+            told["first_us"] = statistics.median(firsts) * 1e6
+        before = after
+        print(json.dumps(told), flush=True)
+
+
+main()

@@ -1,0 +1,221 @@
+"""The other side of a measured call: a provider and a collector that answer at once.
+
+They are a process of their own: what is measured is the app's. Answers are made once, beforehand.
+
+    http://HOST:PORT/NAME/…            the provider: the answer called NAME, whatever the rest of the path
+    http://HOST:PORT/collect/NAME/…    a collector that takes everything; /taken tells what NAME sent
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+STREAM_CHUNKS = 1000
+USAGE = {
+    "prompt_tokens": 1200,
+    "completion_tokens": 180,
+    "total_tokens": 1380,
+    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
+    "completion_tokens_details": {
+        "reasoning_tokens": 64,
+        "audio_tokens": 0,
+        "accepted_prediction_tokens": 0,
+        "rejected_prediction_tokens": 0,
+    },
+}
+WORDS = "the quick brown fox jumps over the lazy dog and then it rests a while under a tree".split()  # noqa: SIM905
+
+
+def prose(size: int) -> str:
+    """That many characters of text, with the quotes and line ends that models write."""
+    draw = random.Random(size)
+    text: list[str] = []
+    length = 0
+    while length < size:
+        word = draw.choice(WORDS) + draw.choice([" "] * 30 + [", "] * 5 + [".\n", ' "', '" '])
+        text.append(word)
+        length += len(word)
+    return "".join(text)[:size]
+
+
+def chat_answer(size: int) -> dict[str, Any]:
+    answer = {
+        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
+        "object": "chat.completion",
+        "created": 1741569952,
+        "model": "gpt-4o-2024-08-06",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "", "refusal": None, "annotations": []},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": USAGE,
+        "service_tier": "default",
+        "system_fingerprint": "fp_06737a9306",
+    }
+    answer["choices"][0]["message"]["content"] = prose(max(1, size - len(json.dumps(answer))))  # type: ignore[index]
+    return answer
+
+
+def embeddings_answer(size: int) -> dict[str, Any]:
+    draw = random.Random(size)
+    vectors, length = [], 0
+    while length < size:
+        vector = [round(draw.gauss(0, 0.02), 9) for _ in range(1536)]
+        vectors.append({"object": "embedding", "index": len(vectors), "embedding": vector})
+        length += len(json.dumps(vectors[-1]))
+    usage = {"prompt_tokens": 9000, "total_tokens": 9000}
+    return {"object": "list", "data": vectors, "model": "text-embedding-3-small", "usage": usage}
+
+
+def stream_events() -> list[bytes]:
+    """As OpenAI sends them. The event with the usage comes only where it was asked for."""
+    draw = random.Random(7)
+    head = {
+        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
+        "object": "chat.completion.chunk",
+        "created": 1741569952,
+        "model": "gpt-4o-2024-08-06",
+        "service_tier": "default",
+        "system_fingerprint": "fp_06737a9306",
+    }
+
+    def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
+        return b"data: " + json.dumps({**head, "choices": choices, "obfuscation": "xK3"}).encode() + b"\n\n"
+
+    events = [event({"role": "assistant", "content": "", "refusal": None})]
+    events += [event({"content": draw.choice(WORDS) + " "}) for _ in range(STREAM_CHUNKS - 2)]
+    return [*events, event({}, "stop")]
+
+
+def usage_event() -> bytes:
+    event = {
+        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
+        "object": "chat.completion.chunk",
+        "created": 1741569952,
+        "model": "gpt-4o-2024-08-06",
+        "choices": [],
+        "usage": USAGE,
+    }
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+_HEAD = b"HTTP/1.1 200 OK\r\nx-request-id: req_1234567890abcdef\r\ncontent-type: "
+
+
+def _whole(body: bytes, kind: bytes = b"application/json") -> bytes:
+    return _HEAD + kind + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+
+
+def answers() -> dict[str, bytes]:
+    return {
+        "chat-1k": _whole(json.dumps(chat_answer(1000)).encode()),
+        "chat-50k": _whole(json.dumps(chat_answer(50_000)).encode()),
+        "embeddings-2m": _whole(json.dumps(embeddings_answer(2_000_000)).encode()),
+    }
+
+
+class _Served:
+    def __init__(self) -> None:
+        self.whole = answers()
+        events = stream_events()
+        head = _HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        self.stream = head + b"".join(map(_chunk, events))
+        self.usage = _chunk(usage_event())
+        self.done = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        self.taken: dict[str, list[int]] = {}
+
+    def answer(self, path: str, body: bytes) -> bytes:
+        name, _, rest = path.lstrip("/").partition("/")
+        if name == "stream":
+            return self.stream + (self.usage if b"include_usage" in body else b"") + self.done
+        if name == "taken":
+            return _whole(json.dumps(self.taken).encode())
+        if name == "collect":
+            who = self.taken.setdefault(rest.partition("/")[0], [0, 0])
+            who[0] += 1
+            who[1] += len(body)
+            return _whole(b"", b"application/x-protobuf")
+        return self.whole.get(name) or _whole(b"{}")
+
+
+def _serve(connection: socket.socket, served: _Served) -> None:
+    buffer = b""
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            while (end := buffer.find(b"\r\n\r\n")) < 0:
+                if not (data := connection.recv(1 << 20)):
+                    return
+                buffer += data
+            head, buffer = buffer[:end], buffer[end + 4 :]
+            lines = head.decode("latin-1").split("\r\n")
+            fields = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
+            }
+            body, buffer = _body(connection, buffer, fields)
+            connection.sendall(served.answer(lines[0].split(" ")[1], body))
+
+
+def _body(connection: socket.socket, buffer: bytes, fields: dict[str, str]) -> tuple[bytes, bytes]:
+    if fields.get("transfer-encoding") == "chunked":
+        while not buffer.endswith(b"0\r\n\r\n"):
+            buffer += connection.recv(1 << 20)
+        return buffer, b""
+    length = int(fields.get("content-length", "0"))
+    parts = [buffer]
+    missing = length - len(buffer)
+    while missing > 0:
+        data = connection.recv(1 << 20)
+        if not data:
+            break
+        parts.append(data)
+        missing -= len(data)
+    whole = b"".join(parts)
+    return whole[:length], whole[length:]
+
+
+def _listen(port: Connection) -> None:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+    served = _Served()
+    port.send(listener.getsockname()[1])
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=_quietly, args=(connection, served), daemon=True).start()
+
+
+def _quietly(connection: socket.socket, served: _Served) -> None:
+    with suppress(OSError):  # the app is gone
+        _serve(connection, served)
+
+
+@contextmanager
+def serving() -> Iterator[int]:
+    """The port of provider and collector."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_listen, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.kill()
+        process.join()
