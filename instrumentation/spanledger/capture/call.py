@@ -33,7 +33,7 @@ _REQUEST_ID_HEADERS = (
     "x-amzn-requestid",
     "x-goog-request-id",
 )
-_NAME_AT_MOST = 128
+NAME_AT_MOST = 128
 _BLOCK = 32 * 1024
 """Bytes of an answer that are held before they are read."""
 
@@ -182,10 +182,10 @@ class Call:
 
 
 def _error_type(error: BaseException | None) -> str | None:
-    return None if error is None else type(error).__name__[:_NAME_AT_MOST]
+    return None if error is None else type(error).__name__[:NAME_AT_MOST]
 
 
 def _name(text: str) -> str | None:
     """A header's value as a bounded, printable name."""
-    clean = "".join(c for c in text[:_NAME_AT_MOST] if c.isprintable()).strip()
+    clean = "".join(c for c in text[:NAME_AT_MOST] if c.isprintable()).strip()
     return clean or None

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from spanledger.context import bill_to
+from spanledger.middleware import gateway
 from spanledger.middleware.resolvers import IncomingRequest, Resolver, attribution_of, failed
 
 if TYPE_CHECKING:
@@ -19,15 +20,22 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class SpanledgerASGIMiddleware:
-    """Bills what the app does for a request or a websocket: streamed answers and background tasks too."""
+    """Bills what the app does for a request or a websocket: streamed answers and background tasks too.
 
-    def __init__(self, app: App, resolver: Resolver) -> None:
+    `metered_as` is for a gateway, which passes on other apps' LLM calls: its name, with which every answer
+    says that the calls behind it are metered here, so that an instrumented caller does not bill them again.
+    """
+
+    def __init__(self, app: App, resolver: Resolver, *, metered_as: str | None = None) -> None:
         self.app = app
         self.resolver = resolver
+        self.metered_as = gateway.checked(metered_as)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one scope. Others than http and websocket (lifespan) pass untouched."""
         attribution = await self._resolve(scope) if scope.get("type") in {"http", "websocket"} else None
+        if self.metered_as is not None and scope.get("type") == "http":
+            send = _saying(self.metered_as, send)
         if attribution is None:
             await self.app(scope, receive, send)
             return
@@ -42,6 +50,17 @@ class SpanledgerASGIMiddleware:
             return attribution_of(resolved)
         except Exception as error:
             return failed(error)
+
+
+def _saying(name: str, send: Send) -> Send:
+    async def say(message: MutableMapping[str, Any]) -> None:
+        if message.get("type") == "http.response.start" and gateway.metering_now():
+            header, headers = gateway.HEADER.encode(), list(message.get("headers", ()))
+            if all(bytes(known).lower() != header for known, _ in headers):  # a nearer hop has said it
+                message = {**message, "headers": [*headers, (header, name.encode())]}
+        await send(message)
+
+    return say
 
 
 def _request(scope: Scope) -> IncomingRequest:

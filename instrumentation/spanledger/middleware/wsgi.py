@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from spanledger.context import Turn
+from spanledger.middleware import gateway
 from spanledger.middleware.resolvers import IncomingRequest, attribution_of, failed
 
 if TYPE_CHECKING:
@@ -23,15 +24,18 @@ class SpanledgerWSGIMiddleware:
     """Bills what the app does for a request, while it makes its answer included.
 
     The server's thread, which serves another client next, has the billing context only while the app's own
-    code runs.
+    code runs. `metered_as` is for a gateway, as in `SpanledgerASGIMiddleware`.
     """
 
-    def __init__(self, app: App, resolver: Resolver) -> None:
+    def __init__(self, app: App, resolver: Resolver, *, metered_as: str | None = None) -> None:
         self.app = app
         self.resolver = resolver
+        self.metered_as = gateway.checked(metered_as)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Handle one request."""
+        if self.metered_as is not None:
+            start_response = _saying(self.metered_as, start_response)
         attribution = self._resolve(environ)
         if attribution is None:
             return self.app(environ, start_response)
@@ -56,6 +60,15 @@ class SpanledgerWSGIMiddleware:
             return attribution_of(resolved)
         except Exception as error:
             return failed(error)
+
+
+def _saying(name: str, start_response: StartResponse) -> StartResponse:
+    def say(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        if gateway.metering_now() and all(known.lower() != gateway.HEADER for known, _ in headers):
+            headers = [*headers, (gateway.HEADER, name)]
+        return start_response(status, headers, *more)
+
+    return say
 
 
 class _Body:
