@@ -5,6 +5,7 @@ Names are resolved to loopback in this process, so the SDKs call `api.openai.com
 
 import http.server
 import socket
+import sys
 import threading
 from collections import deque
 
@@ -47,7 +48,13 @@ class Replay:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, request, client_address):
+                # A client that has seen enough hangs up: that is no error of this server's.
+                if not isinstance(sys.exception(), ConnectionError):
+                    super().handle_error(request, client_address)
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)

@@ -173,12 +173,15 @@ def test_the_pause_that_the_collector_asks_for_is_kept_and_a_flush_cuts_it_short
         ("nan", 0, 0),
         ("never", 0, 0),
         ("1e9", 300, 300),
-        (formatdate(time.time() + 100, usegmt=True), 1, 100),
         (formatdate(0, usegmt=True), 0, 0),
     ],
 )
 def test_the_pause_is_seconds_or_a_date_and_bounded(text: str | None, least: float, most: float):
     assert least <= exchange._retry_after(text) <= most
+
+
+def test_the_pause_may_be_until_a_date_to_come():
+    assert 1 <= exchange._retry_after(formatdate(time.time() + 100, usegmt=True)) <= 100
 
 
 def test_a_request_for_nothing_is_what_tells_a_bad_span_from_a_bad_address(
