@@ -1,6 +1,6 @@
 # Every target is one command, so that CI, a newcomer and the README do the very same thing.
 .DEFAULT_GOAL := help
-.PHONY: help setup collector demo test faults lint types format docs dashboards lock audit sbom bench clean
+.PHONY: help setup collector demo test faults lint types format docs dashboards lock fuzz audit sbom bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ dashboards: setup  ## write Grafana's dashboards and alert rules anew from dashb
 
 lock: setup  ## resolve pyproject.toml into the lock files again
 	@tools/lock.sh
+
+fuzz: setup  ## bad input to every parser and port, thousands of cases (make test runs a few of them)
+	@.venv/bin/pytest tests/fuzz --hypothesis-profile=long
 
 audit: setup  ## ask the advisory databases about all that is locked
 	@.venv/bin/python tools/audit.py

@@ -36,6 +36,8 @@ _REQUEST_ID_HEADERS = (
 NAME_AT_MOST = 128
 _BLOCK = 32 * 1024
 """Bytes of an answer that are held before they are read."""
+_PACKED = 4096
+"""Bytes of a compressed one that are unpacked at once: to a thousand times as many, at worst."""
 
 _NEVER_SENT = frozenset(
     {
@@ -118,8 +120,13 @@ class Call:
         pieces, self._pieces, self._held = self._pieces, [], 0
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
-            if self._reader is not None:
-                self._reader.feed(data if self._decoder is None else self._decoder.feed(data))
+            if self._reader is None:
+                return
+            if self._decoder is None:
+                self._reader.feed(data)
+                return
+            for at in range(0, len(data), _PACKED):
+                self._reader.feed(self._decoder.feed(data[at : at + _PACKED]))
         except Exception:
             self._broken("reader")
 
