@@ -5,15 +5,15 @@ Their names are stable: the operator overrides a cause by its name, and the clos
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import shlex
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from spanledger_billing import rollup
 from spanledger_billing.close import pipeline
+from spanledger_billing.prices import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +137,7 @@ class Inspection:
                 "stale-prices",
                 stale,
                 f"{_calls(stale)} priced otherwise than the newest price list would",
-                f"spanledger reprice --client {month.client_id} with --from and --to of the month",
+                f"spanledger reprice --client {shlex.quote(month.client_id)} {_from_to(month.month)}",
             )
         if incomplete * 100 > month.tolerance_percent * calls:
             yield Cause(
@@ -179,9 +179,7 @@ class Inspection:
 
     def _stale_prices(self) -> dict[str, int]:
         if self._stale is None:
-            found = importlib.util.find_spec("spanledger_billing.prices.check")
-            check = importlib.import_module(found.name) if found else None
-            self._stale = dict(check.stale(self._ledger, self._month)) if check else {}
+            self._stale = check.stale(self._ledger, self._month)
         return self._stale
 
     def _pipeline(self, month: Month) -> Iterator[Cause]:
@@ -225,6 +223,12 @@ def _drift(drift: rollup.Drift) -> Iterator[Cause]:
             f"{len(drift.rollup):,} rows of the roll-up that differ from the calls",
             "spanledger repair",
         )
+
+
+def _from_to(month: str) -> str:
+    first = date.fromisoformat(f"{month}-01")
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return f"--from {first} --to {last}"
 
 
 def _calls(count: int) -> str:

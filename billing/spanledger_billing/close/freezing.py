@@ -20,7 +20,7 @@ from spanledger_billing.statements.rendering import Format, render
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from spanledger_billing.statements.load import ClientMonth
+    from spanledger_billing.statements.drafting import ClientMonth
     from spanledger_billing.statements.model import Statement
 
 Row = dict[str, Any]

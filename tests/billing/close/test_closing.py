@@ -111,6 +111,15 @@ def test_a_closed_month_beside_a_later_one_is_what_its_trend_is_measured_by(octo
     assert (previous.month, str(previous.total), previous.calls) == ("2026-10", "650.00 USD", 1)
 
 
+def test_a_client_that_is_taken_out_of_the_terms_keeps_its_closed_statements(october: Any) -> None:
+    closed(october, "2026-10")
+    before = documents(october)
+    without = TERMS[: TERMS.index("  - id: acme")] + TERMS[TERMS.index("  - id: cobalt") :]
+    apply(october, without, closed=True, remove=["acme"])
+    assert "acme" in LedgerSource(october).clients("2026-10")
+    assert documents(october) == before
+
+
 def test_closing_twice_does_nothing(october: Any) -> None:
     closed(october, "2026-10")
     before = documents(october), chain.head(october)

@@ -1,0 +1,70 @@
+"""A newer price list keeps a month open until it is repriced, and reaches a closed one by consent only."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path  # noqa: TC003 - pytest reads the annotation
+from typing import Any
+
+import pytest
+
+from spanledger_billing import rollup
+from spanledger_billing.errors import RefusedError
+from spanledger_billing.prices import reprice, sync
+from spanledger_billing.prices.trial import Days
+from support.arrivals import arrival, arrive
+from support.closing import close, closed, due, store
+from support.price_lists import a_list
+from support.rolled_up import by_hand
+from support.stored_calls import call
+
+OCTOBER = Days(date(2026, 10, 1), date(2026, 10, 31))
+
+
+@pytest.fixture
+def october(ledger_with_clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A call of ACME's in October that a list priced at USD 100, and one since."""
+    monkeypatch.delenv("SPANLEDGER_METRICS_URL", raising=False)
+    monkeypatch.delenv("SPANLEDGER_CLICKHOUSE_URL", raising=False)
+    monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
+    ledger = by_hand(ledger_with_clients)
+    sync.put_in_force(ledger, a_list("100"))
+    million = {"input": 1_000_000, "output": 0}
+    arrive(ledger, [arrival(million, at=datetime(2026, 10, 10, 12, tzinfo=UTC), response_model="gpt-4o")])
+    store(ledger, call("2026-11-05T12:00", "0"))
+    return ledger
+
+
+def priced_again(ledger: Any, **consent: bool) -> None:
+    reprice.carry_out(ledger, reprice.plan(ledger, OCTOBER, "acme"), **consent)
+    rollup.refresh(ledger)
+
+
+def test_calls_that_the_newest_list_prices_otherwise_are_a_cause_until_they_are_repriced(
+    october: Any,
+) -> None:
+    sync.put_in_force(october, a_list("90"))
+    (cause,) = close(october, "2026-10").causes
+    assert (cause.name, cause.count, cause.remedy) == (
+        "stale-prices",
+        1,
+        "spanledger reprice --client acme --from 2026-10-01 --to 2026-10-31",
+    )
+    priced_again(october)
+    assert str(closed(october, "2026-10").total) == "117.00 USD"
+
+
+def test_repricing_a_closed_month_needs_consent_and_is_an_adjustment_once(october: Any) -> None:
+    assert str(closed(october, "2026-10").total) == "130.00 USD"
+    sync.put_in_force(october, a_list("90"))
+    with pytest.raises(
+        RefusedError, match="reaches into closed months, and nothing was changed: acme 2026-10"
+    ):
+        priced_again(october)
+    assert due(october) == []
+    priced_again(october, closed=True)
+    assert due(october) == [("2026-10", "2026-11", Decimal(-13), "new prices")]
+    statement = closed(october, "2026-11", accept=["month-not-over", "pipeline-behind"])
+    assert str(statement.net) == "-13.00 USD"
+    assert due(october) == []
