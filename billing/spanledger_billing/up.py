@@ -19,7 +19,8 @@ from typing import Final, Self
 from spanledger_billing.embedded import collector, folder, ports
 from spanledger_billing.embedded.credentials import OWNER, PASSWORD_FILES, password
 from spanledger_billing.embedded.process import Process, Program
-from spanledger_billing.errors import InvalidInputError
+from spanledger_billing.errors import InvalidInputError, OperatorError
+from spanledger_billing.grafana import local
 
 LONGEST_BACK_OFF_S: Final = 30.0
 
@@ -30,7 +31,14 @@ class Stack:
     """What runs on one data folder. Made by `start`; also a context manager that stops it."""
 
     def __init__(
-        self, data: Path, settled: dict[str, int], tokens: Path | None, lock: folder.Lock, progress: Progress
+        self,
+        data: Path,
+        settled: dict[str, int],
+        tokens: Path | None,
+        lock: folder.Lock,
+        progress: Progress,
+        *,
+        grafana: local.Installation | None,
     ) -> None:
         self.data = data
         self.user: Final = OWNER
@@ -42,6 +50,7 @@ class Stack:
         self.otlp_grpc_url = f"http://127.0.0.1:{settled['otlp-grpc-port']}"
         self.metrics_url = f"http://127.0.0.1:{settled['metrics-port']}/metrics"
         self.health_url = f"http://127.0.0.1:{settled['health-port']}/"
+        self.grafana_url = f"http://127.0.0.1:{settled['grafana-port']}" if grafana else None
         self._lock = lock
         self._progress = progress
         self._stopping = threading.Event()
@@ -75,17 +84,31 @@ class Stack:
             self._stopping,
         )
 
+        self.grafana: Process | None = None
+        if grafana is not None:
+            program = local.program(
+                grafana,
+                data,
+                settled,
+                answers=self._grafana_answers,
+                inherited=[lock.descriptor],
+                started=self._publish,
+            )
+            self.grafana = Process(program, self._stopping)
+
     @property
     def _processes(self) -> tuple[Process, ...]:
-        return (self.endpoint, self.collector)
+        return (self.endpoint, self.collector, *([self.grafana] if self.grafana else []))
 
     def stop(self) -> None:
-        """Collector first, so that nothing is taken in that could not be passed on; a second call is fine."""
+        """Collector before ledger, so that nothing is taken in that could not be passed on; again is fine."""
         if self._stopping.is_set():
             return
         self._stopping.set()
         if self._supervisor.is_alive():
             self._supervisor.join()
+        if self.grafana is not None:
+            self.grafana.stop()
         self.collector.stop()
         self.endpoint.stop()
         (self.data / folder.ADDRESSES).unlink(missing_ok=True)
@@ -106,6 +129,14 @@ class Stack:
         self._progress("starting the collector")
         self.collector.start()
         self._supervisor.start()
+        if self.grafana is not None:
+            self._progress("starting Grafana")
+            try:
+                self.grafana.start()
+            except OperatorError as failure:
+                # Dashboards are no part of the pipeline, which works without them.
+                self.grafana.stop()
+                self._progress(str(failure))
 
     def _migrate(self) -> None:
         from clickhouse_connect import get_client
@@ -128,8 +159,13 @@ class Stack:
             "otlp_grpc_url": self.otlp_grpc_url,
             "metrics_url": self.metrics_url,
             "health_url": self.health_url,
+            **({"grafana_url": self.grafana_url} if self.grafana and self.grafana.alive else {}),
             "pid": os.getpid(),
-            **{f"{process.program.name}_pid": process.pid for process in self._processes if process.alive},
+            **{
+                f"{process.program.name.lower()}_pid": process.pid
+                for process in self._processes
+                if process.alive
+            },
         }
         self._lock.describe(addresses)
         folder.write_addresses(self.data, addresses)
@@ -143,6 +179,9 @@ class Stack:
 
     def _collector_answers(self) -> bool:
         return _answers(urllib.request.Request(self.health_url))  # noqa: S310 - loopback
+
+    def _grafana_answers(self) -> bool:
+        return _answers(urllib.request.Request(f"{self.grafana_url}/api/health"))  # noqa: S310 - loopback
 
     def _supervise(self) -> None:
         tries = dict.fromkeys((process.program.name for process in self._processes), 0)
@@ -172,8 +211,10 @@ def start(
     clickhouse_port: int = 0,
     metrics_port: int = 0,
     health_port: int = 0,
+    grafana_port: int = 0,
     token: str | None = None,
     tokens_file: str | os.PathLike[str] | None = None,
+    grafana: local.Installation | None = None,
     progress: Progress | None = None,
 ) -> Stack:
     """Starts everything on a data folder and returns when it is ready.
@@ -185,8 +226,10 @@ def start(
         clickhouse_port: the ledger, as ClickHouse's HTTP interface.
         metrics_port: what the collector says of itself.
         health_port: whether the collector works.
+        grafana_port: the dashboards, where there is a Grafana.
         token: what senders must show as `Authorization: Bearer TOKEN`; by default they need not.
         tokens_file: several such tokens, one a line.
+        grafana: started too, with the dashboards; that it does not start is told, and the rest goes on.
         progress: is told what happens, a line at a time, also later when something is started again.
 
     Raises:
@@ -208,10 +251,16 @@ def start(
                 "clickhouse-port": clickhouse_port,
                 "metrics-port": metrics_port,
                 "health-port": health_port,
+                **({"grafana-port": grafana_port} if grafana else {}),
             }
         )
         stack = Stack(
-            data, settled, _tokens(data, token, tokens_file), lock, progress or (lambda _line: None)
+            data,
+            settled,
+            _tokens(data, token, tokens_file),
+            lock,
+            progress or (lambda _line: None),
+            grafana=grafana,
         )
         undo.pop_all()
     try:

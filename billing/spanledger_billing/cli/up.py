@@ -48,6 +48,36 @@ def up(
             help="Senders must show one of its tokens (one a line). For a single one: SPANLEDGER_TOKEN.",
         ),
     ] = None,
+    grafana: Annotated[
+        bool, typer.Option("--grafana", help="Start the Grafana of this machine too, with the dashboards.")
+    ] = False,
+    grafana_port: Annotated[
+        int, typer.Option(envvar="SPANLEDGER_GRAFANA_PORT", help="Where it listens.")
+    ] = 3000,
+    grafana_home: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANLEDGER_GRAFANA_HOME",
+            help="Its home, with conf and public; else that of Grafana's packages.",
+            show_default=False,
+        ),
+    ] = None,
+    grafana_binary: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANLEDGER_GRAFANA_BINARY",
+            help="Its program; else that in its home or on the PATH.",
+            show_default=False,
+        ),
+    ] = None,
+    grafana_plugins: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANLEDGER_GRAFANA_PLUGINS",
+            help="Its plugins; else DATA/grafana/plugins, or where its home or its packages have them.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run ledger and collector on this machine until Ctrl-C; all data in one folder.
@@ -56,9 +86,18 @@ def up(
     """
     from spanledger_billing import up as pipeline
     from spanledger_billing.cli import output
+    from spanledger_billing.grafana import local
 
     say, show = output.console(stderr=True), output.console()
     say.quiet = show.quiet = quiet
+    installed = None
+    if grafana:
+        try:
+            installed = local.find(
+                grafana_binary, grafana_home, grafana_plugins, data=data.expanduser().absolute()
+            )
+        except local.NoGrafanaError as missing:
+            say.print(f"without dashboards: {missing}", soft_wrap=True)
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -71,6 +110,8 @@ def up(
             health_port=health_port,
             token=os.environ.get("SPANLEDGER_TOKEN"),
             tokens_file=tokens_file,
+            grafana_port=grafana_port,
+            grafana=installed,
             progress=lambda line: say.print(line, style="dim"),
         ) as stack,
     ):
@@ -91,12 +132,17 @@ def _interrupt(_number: int, _frame: object) -> None:
 def _summary(stack: Stack) -> Table:
     from rich.table import Table
 
+    from spanledger_billing.grafana import local
+
     shown = Table.grid(padding=(0, 2))
     shown.add_row("apps send to", f"{stack.otlp_http_url} (OTLP/HTTP), {stack.otlp_grpc_url} (gRPC)")
     shown.add_row(
         "the ledger", f"{stack.clickhouse_url}, user {stack.user}, password in {stack.password_file}"
     )
     shown.add_row("the collector", f"{stack.metrics_url}, {stack.health_url}")
+    if stack.grafana is not None and stack.grafana.alive:
+        password = stack.data / local.PASSWORD_FILE
+        shown.add_row("the dashboards", f"{stack.grafana_url}, user {local.ADMIN}, password in {password}")
     shown.add_row("all data", str(stack.data))
     token = ", token=…" if stack.needs_token else ""
     endpoint = "" if stack.otlp_http_url == DEFAULT_ENDPOINT else f'endpoint="{stack.otlp_http_url}"'

@@ -33,27 +33,31 @@ class Identity:
 
 def password(data_folder: Path, user: str = OWNER) -> str:
     """The user's password; drawn and kept when it is asked for the first time."""
-    path = data_folder / PASSWORD_FILES[user]
+    return drawn(data_folder / PASSWORD_FILES[user])
+
+
+def drawn(path: Path) -> str:
+    """The password in a file; drawn, and the file made for its owner only, where it is not there."""
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         pass
-    drawn = secrets.token_urlsafe(32)
+    word = secrets.token_urlsafe(32)
     # Written whole under another name and linked: of two processes that start at once, one draws, and
     # neither ever reads half a password.
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(drawn + "\n")
+            file.write(word + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
     except FileExistsError:
-        return password(data_folder, user)
+        return drawn(path)
     finally:
         draft.unlink()
-    return drawn
+    return word
 
 
 class Gatekeeper:

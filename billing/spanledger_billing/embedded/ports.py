@@ -14,6 +14,7 @@ DEFAULT: Final = {
     "clickhouse-port": 8123,
     "metrics-port": 8888,
     "health-port": 13133,
+    "grafana-port": 3000,
 }
 """Option -> port, as the components' own documentation has them."""
 

@@ -31,6 +31,8 @@ class Program:
     """Descriptors that it keeps open."""
     stop_seconds: float = 15.0
     """How long it may take to stop before it is killed."""
+    ready_seconds: float = READY_SECONDS
+    """How long it may take to become ready."""
     started: Callable[[], None] = lambda: None
     """Is called whenever it has become ready."""
 
@@ -141,7 +143,7 @@ class Process:
             os.close(descriptor)
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self.program.ready_seconds
         while not self.program.ready():
             if not self.alive:
                 raise self._failure("ended before it was ready")
