@@ -164,7 +164,7 @@ def test_a_rule_asks_for_few_numbers_each_of_them_used(uid: str) -> None:
     }
     for ref in queries(rule):
         name = ref.removesuffix("_query")
-        assert f"$values.{name}.Value" in texts or name in compared, name
+        assert f"with $values.{name} }}}}" in texts or name in compared, name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -154,15 +154,24 @@ def test_a_ledger_that_does_not_answer_is_told_as_that() -> None:
     """Grafana makes this alert by itself, with annotations that lack every label and number."""
     labels = {"alertname": "DatasourceError", "rulename": "Pipeline stalled", "datasource_uid": "clickhouse"}
     annotations = {
-        "subject": "[no value]",
-        "facts": "[no value]",
+        "subject": "[none]",
+        "facts": "[none]",
         "runbook_url": RULES["pipeline-stalled"]["annotations"]["runbook_url"],
         "Error": "dial tcp 127.0.0.1:8123: connect: connection refused <!here>",
     }
     sent = message([Alert(labels, annotations, {}, NOON, "firing")])
     assert sent.title == "The ledger does not answer: Pipeline stalled"
     assert sent.lines[0].startswith(
-        "• `Pipeline stalled`: dial tcp 127.0.0.1:8123: connect: connection refused &lt;!here&gt;"
+        "• `Pipeline stalled`: no rule can be evaluated until it does. dial tcp 127.0.0.1:8123: connect: connection refused &lt;!here&gt;"
     )
     assert sent.lines[-1] == f"<{RUNBOOK}#pipeline-stalled|What to do>"
-    assert "no value" not in sent.text
+    assert "[none]" not in sent.text
+
+
+@pytest.mark.parametrize("uid", RULES)
+def test_where_there_is_neither_row_nor_number_no_template_fails(uid: str) -> None:
+    """Grafana logs a template that does, and sends it as it stands."""
+    alert = Alert({"alertname": RULES[uid]["title"]}, RULES[uid]["annotations"], {}, NOON, "firing")
+    annotations = message([alert], whole=False).annotations[0]
+    assert "?" in annotations["facts"]
+    assert not any("{{" in text for text in annotations.values())

@@ -57,8 +57,8 @@ def _expanded(text: str, environment: Mapping[str, str]) -> str:
     )
 
 
-def message(alerts: Sequence[Alert]) -> Message:
-    """What is sent of a group of alerts."""
+def message(alerts: Sequence[Alert], *, whole: bool = True) -> Message:
+    """What is sent of a group of alerts, which have every label that is asked for unless they are said not to be whole."""
     (template,) = provisioned("templates")["templates"]
     settings = slack_settings()
     firing = any(alert.status == "firing" for alert in alerts)
@@ -87,6 +87,7 @@ def message(alerts: Sequence[Alert]) -> Message:
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
+    assert not whole or "no value" not in done.stdout, "a template names a label that the alert does not have"
     return Message(
         answer["texts"]["title"],
         answer["texts"]["text"],

@@ -117,16 +117,21 @@ THOUSANDS = (
 )
 WHO = "{{ $labels.client }}{{ if ne $labels.client $labels.client_id }} ({{ $labels.client_id }}){{ end }}"
 NUMBERS = {
-    "money": '{{ printf (printf "%%.%sf" $labels.decimals) $values.NAME.Value' + THOUSANDS + " }}",
-    "usd": '{{ printf "%.2f" $values.NAME.Value' + THOUSANDS + " }}",
-    "whole": '{{ printf "%.0f" $values.NAME.Value' + THOUSANDS + " }}",
-    "percent": '{{ printf "%.1f" $values.NAME.Value }}',
-    "day": '{{ humanizeTimestamp $values.NAME.Value | reReplaceAll " .*" "" }}',
-    "span": "{{ humanizeDuration $values.NAME.Value }}",
+    form: "{{ with $values.NAME }}{{ " + how + " }}{{ else }}?{{ end }}"
+    for form, how in {
+        "money": 'printf (printf "%%.%sf" $labels.decimals) .Value' + THOUSANDS,
+        "usd": 'printf "%.2f" .Value' + THOUSANDS,
+        "whole": 'printf "%.0f" .Value' + THOUSANDS,
+        "percent": 'printf "%.1f" .Value',
+        "day": 'humanizeTimestamp .Value | reReplaceAll " .*" ""',
+        "span": "humanizeDuration .Value",
+    }.items()
 }
+"""A number may be missing, where its query failed or saw other rows, and a label, where there is no row: Grafana logs
+a template that fails on that, and sends it as it stands."""
 LABELS = {
     "": "{{ $labels.NAME }}",
-    "amount": "{{ $labels.NAME" + THOUSANDS + " }}",
+    "amount": "{{ with $labels.NAME }}{{ ." + THOUSANDS + " }}{{ else }}?{{ end }}",
     "quoted": "{{ urlquery $labels.NAME }}",
 }
 

@@ -94,7 +94,7 @@ func annotated(one *alert) error {
 		values[name] = value{Value: number}
 	}
 	for name, text := range one.Annotations {
-		parsed, err := template.New(name).Funcs(annotationFuncs).Option("missingkey=error").Parse(
+		parsed, err := template.New(name).Funcs(annotationFuncs).Option("missingkey=invalid").Parse(
 			"{{ $labels := .Labels }}{{ $values := .Values }}" + text)
 		if err != nil {
 			return err
