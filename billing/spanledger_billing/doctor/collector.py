@@ -1,7 +1,9 @@
 """Checks of the collector: is it up, and does its queue drain. Read from its own metrics."""
 
 import re
+import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -12,6 +14,9 @@ COMPONENT: Final = "collector"
 _NOT_RUNNING: Final = (
     "start it with spanledger up (its log is in the data folder, log/), or with your service manager"
 )
+WATCHED_SECONDS: Final = 10.0
+"""Several times what the queue takes to make a batch and insert it."""
+_TAKEN: Final = "receiver_accepted_spans"
 _SAMPLE: Final = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)
 
 
@@ -60,20 +65,40 @@ def check(metrics_url: str) -> list[Check]:
     found = f"version {metrics.version}, up {uptime}, metrics at {address(metrics_url)}"
     return [
         Check(COMPONENT, "reachable", State.OK, found),
-        _queue(metrics),
+        _queue(metrics, lambda: Metrics.parse(fetch(metrics_url))),
         _lost(metrics),
         _turned_away(metrics),
     ]
 
 
-def _queue(metrics: Metrics) -> Check:
+def _queue(metrics: Metrics, again: Callable[[], Metrics]) -> Check:
     """In bytes, as collector/config.yaml sizes it."""
     size, capacity = metrics.count("exporter_queue_size"), metrics.count("exporter_queue_capacity")
     found = f"{size / 1e6:,.1f} of {capacity / 1e6:,.0f} MB wait on disk"
-    if size * 2 <= capacity:
-        return Check(COMPONENT, "queue", State.OK, found)
     next_step = "find out why the ledger does not take them: the collector's log names the error of each try"
-    return Check(COMPONENT, "queue", State.PROBLEM, found, next_step)
+    if size * 2 > capacity:
+        return Check(COMPONENT, "queue", State.PROBLEM, found, next_step)
+    if size and _stands_still(metrics, again):
+        found = f"{found}, and did not empty in {WATCHED_SECONDS:.0f} s though no more came"
+        return Check(COMPONENT, "queue", State.PROBLEM, found, next_step)
+    return Check(COMPONENT, "queue", State.OK, found)
+
+
+def _stands_still(before: Metrics, again: Callable[[], Metrics]) -> bool:
+    """Whether something in the queue is refused, over and over: a batch, or all.
+
+    Where spans keep coming the queue is never empty for long, and this cannot be told.
+    """
+    deadline = time.monotonic() + WATCHED_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            now = again()
+        except (OSError, ValueError):
+            return False  # it ended meanwhile, which its own check tells the next time
+        if not now.count("exporter_queue_size") or now.count(_TAKEN) != before.count(_TAKEN):
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def _lost(metrics: Metrics) -> Check:
