@@ -7,6 +7,10 @@
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.call_arrivals_mv TO {database}.call_arrivals AS
 WITH
+    (
+        SELECT arraySort(groupArray((applied_at, if(lifted, '', apply_id))))
+        FROM {database}.sender_rules
+    ) AS sender_rules_by_time,
     -- Attribute of a quantity, and the name of the quantity; the two lists correspond.
     [
         'gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens',
@@ -85,7 +89,31 @@ WITH
         'yes', 'no', 'unknown', 'pending', 'once_per_response_id', 'check_only',
         'no_if_refused_before_output', 'no_lines_follow'
     ) AS billable_understood,
-    Timestamp < subtractDays(inserted_at, 400) OR Timestamp > addHours(inserted_at, 1) AS time_not_plausible
+    Timestamp < subtractDays(inserted_at, 400) OR Timestamp > addHours(inserted_at, 1) AS time_not_plausible,
+    -- The rules when it arrived; empty where anybody may bill anybody.
+    arrayLast(rules -> rules.1 <= inserted_at, sender_rules_by_time).2 AS rules_in_force,
+    -- Nobody outside can choose who pays: what a sender may not bill, nobody is billed for until the operator says so.
+    multiIf(
+        rules_in_force = '', '',
+        sender = '', 'no sender',
+        (rules_in_force, sender) NOT IN (
+            SELECT apply_id, stamp
+            FROM {database}.sender_rights
+            WHERE apply_id IN (SELECT apply_id FROM {database}.sender_rules)
+        ), 'sender unknown',
+        claimed_client_id = '', '',
+        (rules_in_force, sender) IN (
+            SELECT apply_id, stamp
+            FROM {database}.sender_rights
+            WHERE apply_id IN (SELECT apply_id FROM {database}.sender_rules) AND every_client
+        ), '',
+        (rules_in_force, sender, claimed_client_id) IN (
+            SELECT apply_id, stamp, client_id
+            FROM {database}.sender_rights
+            WHERE apply_id IN (SELECT apply_id FROM {database}.sender_rules) AND NOT every_client
+        ), '',
+        'sender may not bill this client'
+    ) AS sender_refusal
 SELECT
     0 AS revision,
     inserted_at AS first_arrival,
@@ -104,7 +132,7 @@ SELECT
     toValidUTF8(substring(toString(ServiceName), 1, 128)) AS service,
     -- Too long to be a key, but two such clients stay two.
     if(client_too_long, concat('sha256:', lower(hex(SHA256(said_client)))), toValidUTF8(said_client)) AS claimed_client_id,
-    claimed_client_id AS client_id,
+    if(sender_refusal = '', claimed_client_id, '') AS client_id,
     toValidUTF8(substring(a['spanledger.sender'], 1, 64)) AS sender,
     toValidUTF8(substring(a['spanledger.project'], 1, 128)) AS project,
     mapFromArrays(
@@ -153,6 +181,7 @@ SELECT
             [
                 if(time_not_plausible, 'time not plausible', ''),
                 if(client_too_long, 'client id too long', ''),
+                sender_refusal,
                 if(
                     length(a['spanledger.project']) > 128 OR length(said_labels) > 16
                     OR arrayExists(k -> length(k) > 81, mapKeys(said_labels))

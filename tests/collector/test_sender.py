@@ -9,9 +9,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from spanledger import names
+from spanledger_billing.senders import applying, reading
 from spanledger_billing.up import Stack
 from support import otlp
-from support.stack import StartStack, stored, wait_until_stored
+from support.stack import StartStack, client_of, stored, wait_until_stored
+from support.waiting import wait_for
 
 
 def _stamp(token: str) -> str:
@@ -111,3 +113,31 @@ def test_without_tokens_the_queue_keeps_no_header(start_stack: StartStack) -> No
     queued = file.read_bytes()
     assert bytes.fromhex(ids[0]) in queued
     assert b"not-asked-for" not in queued
+
+
+def test_a_call_bills_whom_its_token_may_bill_whatever_the_app_wrote(guarded: Stack, tmp_path: Path) -> None:
+    (tmp_path / "second").write_text("second-token\n")
+    content = (
+        f"senders:\n- {{name: web, token_hash: {_stamp('first-token')}, clients: [acme]}}\n"
+        "- {name: jobs, token_file: second, clients: all}\n"
+    ).encode()
+    ledger = client_of(guarded)
+    try:
+        change = applying.plan(ledger, reading.read(content, folder=tmp_path), content)
+        applying.carry_out(ledger, change)
+        expected = {}
+        for client, token, pays, reasons in (
+            ("acme", "first-token", "acme", []),
+            ("victim", "first-token", "", ["sender may not bill this client"]),
+            ("victim", "second-token", "victim", []),
+        ):
+            told = {names.CLIENT_ID: client, names.SENDER: _stamp("second-token"), names.BILLABLE: "yes"}
+            body, ids = otlp.request(1, told)
+            assert otlp.post(guarded.otlp_http_url, body, otlp.bearer(token)) == 200
+            expected[ids[0]] = (client, pays, reasons)
+        query = "SELECT span_id, claimed_client_id, client_id, reasons FROM calls"
+        wait_for(lambda: len(ledger.query(query).result_rows) == len(expected), "the calls in the ledger")
+        rows = ledger.query(query).result_rows
+        assert {span_id: tuple(row) for span_id, *row in rows} == expected
+    finally:
+        ledger.close()

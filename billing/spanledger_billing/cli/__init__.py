@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "users": "users:app",
     "prices": "prices:app",
     "clients": "clients:app",
+    "senders": "senders:app",
     "usage": "usage:usage",
     "reprice": "reprice:reprice",
     "attribute": "attribute:attribute",
@@ -40,6 +41,8 @@ COMMANDS: Final = {
     "grafana": "grafana:app",
     "doctor": "doctor:doctor",
     "repair": "repair:repair",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
 }
 """Command -> module in this package and what in it is the command, in the order a newcomer needs them."""
 
