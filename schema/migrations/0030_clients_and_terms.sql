@@ -18,7 +18,9 @@ CREATE TABLE IF NOT EXISTS {database}.client_versions
     -- The closed months that it reached into, with the operator's consent.
     reaches_closed Array(Tuple(client_id String, month String))
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
+-- The question is which version came last.
 ORDER BY version
 -- Two applies at once claim one version with one token: the second insert is ignored.
 SETTINGS non_replicated_deduplication_window = 1000;
@@ -36,6 +38,7 @@ CREATE TABLE IF NOT EXISTS {database}.agency
     colour String,
     texts Map(String, String)
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
 -- All reading is of one version.
 ORDER BY apply_id;
@@ -56,6 +59,7 @@ CREATE TABLE IF NOT EXISTS {database}.clients
     -- The days under terms, first day inclusive, last exclusive.
     terms_days Array(Tuple(from_day Date, to_day Date))
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
 -- All reading is of one version.
 ORDER BY (apply_id, client_id);
@@ -84,6 +88,7 @@ CREATE TABLE IF NOT EXISTS {database}.terms
     hide_cost Bool,
     incomplete_tolerance_percent Decimal(9, 4)
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
 -- All reading is of one version.
 ORDER BY (apply_id, client_id, valid_from_day);
@@ -100,6 +105,7 @@ CREATE TABLE IF NOT EXISTS {database}.budgets
     basis LowCardinality(String),
     thresholds_percent Array(Decimal(9, 4))
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
 -- All reading is of one version.
 ORDER BY (apply_id, client_id, valid_from_day);
@@ -113,6 +119,7 @@ CREATE TABLE IF NOT EXISTS {database}.exchange_rates
     units_per_usd Decimal(18, 10),
     source String
 )
+-- Plain MergeTree: every version stays, with its date.
 ENGINE = {engine:MergeTree}
 -- All reading is of one version.
 ORDER BY (apply_id, currency, valid_from_day);
@@ -133,4 +140,5 @@ CREATE TABLE IF NOT EXISTS {database}.client_days
 )
 -- Replacing: days to come are written again where a country changes its clocks.
 ENGINE = {engine:ReplacingMergeTree(written_at)}
+-- A calendar's days are asked for.
 ORDER BY (calendar_id, day);

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS {database}.usage_15m
 -- Replacing, with deletion: a quarter-hour is written whole, and what is no longer in it as deleted. An engine
 -- that adds up would keep a retry for ever.
 ENGINE = {engine:ReplacingMergeTree(refreshed_at, is_deleted)}
+-- By month: a refresh rewrites the quarter-hours of a few days, and merges stay within one month's rows.
 PARTITION BY toYYYYMM(quarter)
 -- By time first: what is recomputed and what a day is made of are stretches of time.
 ORDER BY (quarter, client_id, project, provider, model);
