@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
+from random import Random
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -169,4 +171,48 @@ def statements(draw, names=_names, currencies=tuple(EXPONENTS)) -> Statement:
             st.none() | st.builds(Previous, st.just("2026-09"), _minor.map(money), st.integers(0, 9))
         ),
         days=(Day(date(2026, 10, 3), money(cut)), Day(date(2026, 10, 30), money(charge - cut))),
+    )
+
+
+def at_random(random: Random) -> Statement:
+    """Any month likewise, made quickly: thousands of them in seconds."""
+    currency = random.choice(("USD", "EUR", "JPY", "KWD"))
+
+    def amount(lowest: int = 0) -> int:
+        return random.randint(lowest * 10**13, random.choice((1, 100, 10**5, 10**13)))
+
+    def money(minor: int) -> Money:
+        return Money(Decimal(minor).scaleb(-EXPONENTS[currency]), currency)
+
+    charges = [amount() for _ in range(random.randint(0, 6))]
+    fees = [amount() for _ in range(random.randint(0, 2))]
+    minimum = random.choice((None, amount()))
+    adjusted = [amount(-1) for _ in range(random.choice((0, 0, 1, 4)))]
+    charge = sum(charges) + sum(fees) + (minimum or 0)
+    net = charge + sum(adjusted)
+    percent = random.choice((None, 1900, random.randint(0, 5000)))
+    tax = 0 if percent is None else (abs(net) * percent * 2 + 10_000) // 20_000 * (1 if net >= 0 else -1)
+    cuts = sorted(random.randint(0, charge) for _ in range(random.randint(0, 30)))
+    days = [end - start for start, end in pairwise([0, *cuts, charge])]
+    return bare(
+        currency=currency,
+        total=money(net + tax),
+        models=tuple(
+            ModelLine(
+                random.choice(("openai", "anthropic")),
+                f"model {number}",
+                random.randint(1, 10**6),
+                {"input": Decimal(random.randint(0, 10**9))},
+                charge=money(minor),
+                cost=money(amount()),
+                cost_usd=Decimal(amount()).scaleb(-9),
+            )
+            for number, minor in enumerate(charges)
+        ),
+        fees=tuple(FeeLine("Fee", money(fee)) for fee in fees),
+        minimum=None if minimum is None else FeeLine("Monthly minimum", money(minimum)),
+        adjustments=tuple(Adjustment("2026-09", "late calls", money(each)) for each in adjusted),
+        taxes=() if percent is None else (Tax("VAT", Decimal(percent).scaleb(-2), money(net), money(tax)),),
+        rate=None if currency == "USD" else Rate(Decimal("1.234567"), date(2026, 10, 31), "ECB"),
+        days=tuple(Day(date(2026, 10, n), money(each)) for n, each in enumerate(days, start=1)),
     )

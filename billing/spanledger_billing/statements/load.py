@@ -33,14 +33,18 @@ class LedgerSource:
     def __init__(self, connection: Any) -> None:
         self._ledger = connection
         self._whole: dict[str, dict[str, ClientMonth]] = {}
+        self._totals: dict[str, dict[str, ClientMonth]] = {}
+        """The months before, of which only the total is asked."""
         self._closed: dict[str, frozenset[str]] = {}
         self._known: tuple[Agency, Mapping[str, Row]] | None = None
 
     def clients(self, month: str) -> Sequence[str]:
         """Ids of the clients that are under terms in this month, or were when it was closed."""
-        for each in (month, _month_before(month)):
-            self._whole[each] = self._read(each, None)
-            self._closed[each] = self._closed_in(each)
+        before = _month_before(month)
+        self._whole[month] = self._read(month, None)
+        self._closed = {each: self._closed_in(each) for each in (month, before)}
+        if not self._whole[month].keys() <= self._closed[before]:
+            self._totals[before] = self._read(before, None, total_only=True)
         return sorted({*self._whole[month], *self._closed[month]})
 
     def statement(self, client_id: str, month: str) -> Statement:
@@ -74,6 +78,7 @@ class LedgerSource:
                 contradiction = "its lines and its days have other calls"
             # The roll-up went on between two queries; what the views say at one moment adds up.
             self._whole.clear()
+            self._totals.clear()
         raise RefusedError(
             f"{client_id} {month} cannot be read: {contradiction}",
             next_step="run it again; where it stays so, spanledger repair",
@@ -89,8 +94,9 @@ class LedgerSource:
         made = draft(found, agency, clients[client_id])
         previous = self._frozen(client_id, _month_before(month))
         if previous is None:
-            before = self._month(client_id, _month_before(month))
-            if before is None:
+            before = self._total(client_id, _month_before(month))
+            # Without a rate it has no total in the client's currency to compare with.
+            if before is None or before.last["rate"] is None:
                 return made
             previous = draft(before, agency, clients[client_id])
         return replace(
@@ -110,6 +116,10 @@ class LedgerSource:
     def _month(self, client_id: str, month: str) -> ClientMonth | None:
         whole = self._whole.get(month)
         return (self._read(month, client_id) if whole is None else whole).get(client_id)
+
+    def _total(self, client_id: str, month: str) -> ClientMonth | None:
+        whole = self._totals.get(month)
+        return (self._read(month, client_id, total_only=True) if whole is None else whole).get(client_id)
 
     def _refusal(self, client_id: str, month: str) -> InvalidInputError:
         known = self._query("SELECT client_id FROM current_clients ORDER BY client_id", {})
@@ -143,7 +153,7 @@ class LedgerSource:
             clients,
         )
 
-    def _read(self, month: str, client_id: str | None) -> dict[str, ClientMonth]:
+    def _read(self, month: str, client_id: str | None, *, total_only: bool = False) -> dict[str, ClientMonth]:
         asked = {"month": month, "client_id": client_id or ""}
         one = "" if client_id is None else "AND client_id = {client_id:String}"
 
@@ -157,9 +167,9 @@ class LedgerSource:
         of_client = "AND client_state = 'known'"
         stretches = by_client("month_stretches", "first_day")
         lines = by_client("month_lines", "kind, first_day, provider, model", of_client)
-        days = by_client("charges_by_day", "day", of_client)
-        gaps = by_client("month_gaps", "gap, reason", of_client)
-        nobody = by_client("month_unattributed", "client_state")
+        days = {} if total_only else by_client("charges_by_day", "day", of_client)
+        gaps = {} if total_only else by_client("month_gaps", "gap, reason", of_client)
+        nobody = {} if total_only else by_client("month_unattributed", "client_state")
         due = adjustments.due(self._ledger, month, client_id)
         return {
             each: ClientMonth(
