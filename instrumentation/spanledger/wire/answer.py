@@ -147,7 +147,8 @@ class AnswerReader:
                 self._parser.streamed = True
                 return JsonLines(self._event)
             self._parser.streamed = False
-            self._document = Document(self._parser.SPEC)
+            vectors = self._call.operation == "embeddings" and self._call.known
+            self._document = Document(self._parser.SPEC, ends=vectors)
             return _Text(self._document)
         return _Nothing()
 
@@ -186,7 +187,7 @@ class AnswerReader:
         if self._framing is None or isinstance(self._framing, _Nothing):
             parser.bare(ended=ended)
         elif self._document is not None:
-            root = self._document.root
+            root = self._document.root(ended=ended)
             if isinstance(root, dict):
                 parser.whole(root)
         elif self._array is not None and self._array.closed:

@@ -124,7 +124,8 @@ def _vector_end(data: bytes, position: int) -> int:
 
 
 def _holds_more(data: bytes, start: int, end: int) -> bool:
-    return any(data.find(other, start, end) != -1 for other in (b'"', b"[", b"{", b"}"))
+    # Braces without a quote between them are an empty object, which changes nothing about the array's end.
+    return data.find(b'"', start, end) != -1 or data.find(b"[", start, end) != -1
 
 
 class _Frame:
@@ -183,6 +184,15 @@ class Skimmer:
         self.root: Any = None
         self.closed = False
         self.broken = False
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Of a root object that has not ended: what has been read so far."""
+        if not self._stack:
+            return {}
+        frame = self._stack[0]
+        under_way = frame.key if frame.object and frame.spec.get(frame.key) == HAS else None
+        return frame.members if under_way is None else {**frame.members, under_way: True}
 
     def feed(self, data: bytes) -> None:
         if self._carry:
