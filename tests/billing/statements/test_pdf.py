@@ -143,6 +143,19 @@ def test_the_same_document_gives_the_same_bytes_here_and_in_another_process(tmp_
     assert elsewhere.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
+def test_a_full_copy_shows_the_margin_and_a_clients_copy_does_not():
+    assert "Margin before adjustments and tax 268.97" in " ".join(text(statement()).split())
+    assert "Margin" not in text(statement().for_client())
+
+
+def test_an_address_without_spaces_stays_on_the_page():
+    long = replace(statement().client, address=("x" * 150,), reference="y" * 150)
+    (page, *_) = read(statement(client=long)).pages
+    assert page.extract_text().replace("\n", "").replace("\u200b", "").count("x" * 24) >= 1
+    widest = max(len(line) for line in page.extract_text().splitlines())
+    assert widest < 120
+
+
 def test_its_date_is_the_end_of_the_month():
     assert read(statement()).metadata["/CreationDate"] == "D:20261031230000Z"
 
@@ -313,6 +326,22 @@ def test_the_agencys_texts_replace_the_templates():
     assert "Abrechnung Oktober 2026" in " ".join(found.split())
     assert "1.323.579" in found
     assert "882,11 EUR" in found
+
+
+def test_words_of_payment_intro_and_footer_stand_in_it():
+    texts = {"payment": "Please pay within 30 days.", "intro": "Thank you.", "footer": "IBAN DE02"}
+    found = text(statement(agency=replace(statement().agency, texts=texts)))
+    assert all(words in found for words in texts.values())
+
+
+def test_every_word_that_the_example_of_clients_yaml_replaces_is_one_of_the_template():
+    example = Path("schema/clients.example.yaml").read_text()
+    replaced = re.findall(
+        r"^    (\w+):", example.partition("  texts:\n")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    known = re.findall(r'^  (\w+): "', pdf.TEMPLATE.read_text(), re.MULTILINE)
+    assert replaced
+    assert set(replaced) <= set(known)
 
 
 def test_a_template_of_the_agencys_gets_the_same_document(tmp_path):
