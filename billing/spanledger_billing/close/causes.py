@@ -128,16 +128,17 @@ class Inspection:
                 "unpriced",
                 unpriced,
                 f"{_calls(unpriced)} without a price",
-                "spanledger prices check names the models; "
-                "add their prices to the overrides, then spanledger prices sync",
+                f"spanledger prices check --month {month.month} --client {shlex.quote(month.client_id)} "
+                "names the models and what to run for each",
             )
         stale = self._stale_prices().get(month.client_id, 0)
         if stale:
+            first, last = _ends(month.month)
             yield Cause(
                 "stale-prices",
                 stale,
                 f"{_calls(stale)} priced otherwise than the newest price list would",
-                f"spanledger reprice --client {shlex.quote(month.client_id)} {_from_to(month.month)}",
+                f"spanledger reprice --client {shlex.quote(month.client_id)} --from {first} --to {last}",
             )
         if incomplete * 100 > month.tolerance_percent * calls:
             yield Cause(
@@ -151,10 +152,13 @@ class Inspection:
 
     def _of_nobody(self, month: Month) -> Iterator[Cause]:
         found = self._within(month.starts_at, month.ends_at)
+        first, last = _ends(month.month)
+        of_the_month = f"since={first} until={last} --to CLIENT"
         remedies = {
-            "unattributed": "spanledger attribute FILTER --to CLIENT; the view unattributed names the apps",
+            "unattributed": f"spanledger attribute unattributed {of_the_month}; "
+            "app=NAME narrows it to those of one app, which the view unattributed names",
             "unknown-clients": "spanledger clients apply with their terms, "
-            "or spanledger attribute FILTER --to CLIENT",
+            f"or spanledger attribute unknown {of_the_month}",
         }
         said = {"unattributed": "name no client", "unknown-clients": "name a client without terms"}
         for name, remedy in remedies.items():
@@ -225,10 +229,10 @@ def _drift(drift: rollup.Drift) -> Iterator[Cause]:
         )
 
 
-def _from_to(month: str) -> str:
+def _ends(month: str) -> tuple[date, date]:
+    """Its first day and its last."""
     first = date.fromisoformat(f"{month}-01")
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    return f"--from {first} --to {last}"
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def _calls(count: int) -> str:
