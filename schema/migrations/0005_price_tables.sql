@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS {database}.price_imports
     source LowCardinality(String),
     source_version String,
     content_sha256 String,
+    -- SHA-256 of the file of overrides that is part of it; empty where there is none.
+    overrides String,
     imported_at DateTime64(3, 'UTC')
 )
 -- Replacing, so that two imports of the same list at the same moment are one line.
@@ -53,7 +55,9 @@ CREATE TABLE IF NOT EXISTS {database}.price_cards
     -- Whole prompts above this many tokens pay these prices for every token (a cliff, not a margin).
     input_tokens_above UInt64,
     -- unit -> (USD, for how many of the unit, billed as at least so many). USD at most 10^6.
-    rates Map(LowCardinality(String), Tuple(price_usd Decimal(38, 18), per UInt32, at_least UInt32))
+    rates Map(LowCardinality(String), Tuple(price_usd Decimal(38, 18), per UInt32, at_least UInt32)),
+    -- unit -> where its price was agreed, of those that the operator overrides.
+    sources Map(LowCardinality(String), String)
 )
 -- Replacing, so that an import that was cut short and runs again leaves no row twice.
 ENGINE = {engine:ReplacingMergeTree}
@@ -126,3 +130,16 @@ CREATE TABLE IF NOT EXISTS {database}.price_list_facts
 ENGINE = {engine:ReplacingMergeTree}
 -- All facts of the version in force are read for every insert.
 ORDER BY (version, kind, subject);
+
+-- price_overrides: one row per file of overrides that took force with a list, as the operator wrote it.
+
+CREATE TABLE IF NOT EXISTS {database}.price_overrides
+(
+    sha256 String,
+    content String CODEC(ZSTD(1)),
+    written_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+-- Replacing, since the same file may take force more than once.
+ENGINE = {engine:ReplacingMergeTree}
+-- A list names its file by this.
+ORDER BY sha256;

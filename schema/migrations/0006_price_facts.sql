@@ -1,7 +1,7 @@
 -- price_facts: one row per fact that the price lists leave out and a price depends on, with its source.
 --
 -- kind, subject -> value:
---   provider    gen_ai.provider.name -> the provider whose list prices it
+--   provider    gen_ai.provider.name, or host:NAME where that is unknown -> the provider whose list prices it
 --   service_tier, traffic_type, speed
 --               a word of a provider's -> `circumstance=value`, or `usual` where it changes no price
 --   tool        provider/server tool, or just server tool -> the unit that it is sold as

@@ -137,7 +137,7 @@ FROM
                 ) AS list_costs,
                 arrayFilter(
                     (n, r) -> r.per = 0
-                        AND transform(concat('free ', call.provider, '/', n), facts.1, facts.2, '') = '',
+                        AND transform(concat('free ', if(startsWith(price_provider, 'host:'), price_provider, call.provider), '/', n), facts.1, facts.2, '') = '',
                     names, unit_rates
                 ) AS units_without_price
             FROM
@@ -311,11 +311,14 @@ FROM
                                                 arrayMap(
                                                     about -> transform(about, facts.1, facts.2, ''),
                                                     [
-                                                        concat('authority ', call.provider),
+                                                        concat('authority ', if(startsWith(price_provider, 'host:'), price_provider, call.provider)),
                                                         concat('service_tier ', call.service_tier),
                                                         concat('traffic_type ', call.traffic_type),
                                                         concat('speed ', call.speed),
-                                                        concat('multiplier ', call.provider, '/inference_geo/', call.inference_geo)
+                                                        concat(
+                                                            'multiplier ', if(startsWith(price_provider, 'host:'), price_provider, call.provider),
+                                                            '/inference_geo/', call.inference_geo
+                                                        )
                                                     ]
                                                 ) AS known
                                             FROM
@@ -368,7 +371,11 @@ FROM
                                                         FROM
                                                         (
                                                             SELECT
-                                                                transform(concat('provider ', call.provider), facts.1, facts.2, '') AS price_provider,
+                                                                -- Where the provider is not known, the host may say whose prices hold.
+                                                                transform(
+                                                                    concat('provider ', if(call.provider IN ('', '_OTHER'), concat('host:', lower(call.host)), call.provider)),
+                                                                    facts.1, facts.2, ''
+                                                                ) AS price_provider,
                                                                 -- What answered is what is charged for; what was asked for may be a deployment's name.
                                                                 lowerUTF8(if(call.response_model != '', call.response_model, call.request_model)) AS model_name,
                                                                 groupArray(call) AS calls

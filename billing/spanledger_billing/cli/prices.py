@@ -1,6 +1,8 @@
 """`spanledger prices`: the price list that calls are priced by."""
 
 import json
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +11,13 @@ from spanledger_billing.cli.options import DataFolder
 from spanledger_billing.cli.output import Format, TableOrJson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.progress import TaskID
     from rich.table import Table
 
     from spanledger_billing.prices.lookup import Price
+    from spanledger_billing.prices.sync import Synced
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -22,20 +27,72 @@ def prices() -> None:
     """The price list that calls are priced by."""
 
 
+_CLOSED = Annotated[
+    bool,
+    typer.Option("--closed", help="Reach into closed months too; the next statements adjust for it."),
+]
+
+
 @app.command()
-def sync(*, data: DataFolder = None) -> None:
+def sync(*, closed: _CLOSED = False, data: DataFolder = None) -> None:
     """Put the installed price list in force where it is new, and price what was unpriced.
 
-    Every list is kept: calls that were priced by an older one keep their price.
+    Every list is kept: calls that were priced by an older one keep their price. Overrides that were applied
+    stay in force. Calls without a price in closed months are left as they are.
     """
-    from rich.progress import Progress
-
     from spanledger_billing import ledger
-    from spanledger_billing.cli import output
     from spanledger_billing.prices.sync import sync as put_in_force
 
-    say = output.console(stderr=True)
-    with ledger.connect(data) as client, Progress(console=say, transient=True) as bar:
+    with ledger.connect(data) as client, _progress() as tell:
+        synced = put_in_force(client, closed=closed, progress=tell)
+    _report(synced)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="The file of overrides.")] = Path("prices/overrides.yaml"),
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the difference and change nothing.")
+    ] = False,
+    closed: _CLOSED = False,
+    data: DataFolder = None,
+) -> None:
+    """Check a file of overrides, show what it changes, and put it in force: all of it, or nothing.
+
+    Overrides are prices of your own on top of the published list: negotiated rates, prices of your own hosts,
+    and whose list prices a host that no list knows. schema/overrides.example.yaml shows them. What was priced
+    before keeps its price until spanledger reprice; what had none is priced.
+    """
+    from spanledger_billing import ledger
+    from spanledger_billing.cli import output
+    from spanledger_billing.prices import applying
+
+    content = applying.read_file(file)
+    console = output.console()
+    with ledger.connect(data) as client:
+        change = applying.plan(client, content, str(file))
+        for line in change.lines:
+            console.print(output.name(line))
+        for client_id, month in change.reaches_closed:
+            console.print(output.name(f"! reaches into a closed month: {client_id} {month}"))
+        if dry_run:
+            typer.echo("nothing was changed: this was a dry run" if change.lines else "nothing to change")
+            return
+        with _progress() as tell:
+            synced = applying.carry_out(client, change, closed=closed, progress=tell)
+    _report(synced)
+    if synced.imported:
+        console.print("next: spanledger prices check, for calls that were priced before")
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[str, int, int], None]]":
+    from rich.progress import Progress
+
+    from spanledger_billing.cli import output
+
+    with Progress(console=output.console(stderr=True), transient=True) as bar:
         steps: dict[str, TaskID] = {}
 
         def tell(step: str, done: int, total: int) -> None:
@@ -43,10 +100,20 @@ def sync(*, data: DataFolder = None) -> None:
                 steps[step] = bar.add_task(step)
             bar.update(steps[step], completed=done, total=total)
 
-        synced = put_in_force(client, progress=tell)
+        yield tell
+
+
+def _report(synced: "Synced") -> None:
+    from spanledger_billing.cli import output
+
+    say = output.console(stderr=True)
     state = "put in force" if synced.imported else "in force already"
     say.print(f"{synced.version}: {state}, {synced.models:,} models")
     say.print(f"{synced.filled:,} calls priced that had no price; {synced.unpriced:,} have none")
+    if synced.left_closed:
+        say.print(
+            f"of these {synced.left_closed:,} in closed months were left as they are; with --closed not"
+        )
 
 
 @app.command()
@@ -59,7 +126,7 @@ def show(
     format_: Annotated[TableOrJson, typer.Option("--format", help="How to write it.")] = TableOrJson.TABLE,
     data: DataFolder = None,
 ) -> None:
-    """Show what a model costs: dated, by circumstances, with the version of the list.
+    """Show what a model costs: dated, by circumstances, with the list's version and the sources of overrides.
 
     A unit without a line costs what the wider one costs (cached tokens as input). Exit code 1 where no
     provider of the list knows the model.
@@ -97,6 +164,7 @@ def _as_json(price: "Price") -> dict[str, object]:
         "price_usd": output.plain(price.price_usd),
         "per": price.per,
         "version": price.version,
+        "source": price.source or None,
     }
 
 
@@ -104,6 +172,10 @@ def _as_table(found: "list[Price]") -> "Table":
     from spanledger_billing.cli import output
 
     table = output.table(("model", "circumstances", "unit"), ("from", "until", "USD", "per"))
+    # Where nothing is overridden, the version says where all prices are from.
+    sources = any(price.source for price in found)
+    if sources:
+        table.add_column("source", overflow="fold", min_width=6)
     for price in found:
         table.add_row(
             output.name(f"{price.provider} {price.model}"),
@@ -113,6 +185,7 @@ def _as_table(found: "list[Price]") -> "Table":
             str(price.valid_until or ""),
             output.plain(price.price_usd),
             f"{price.per:,}",
+            *([output.name(price.source or "(published)")] if sources else []),
         )
     return table
 

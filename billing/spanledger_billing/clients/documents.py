@@ -79,19 +79,33 @@ class Problems:
         # Once each: an alias, or a default of several stretches, shows the same place again.
         self.found.setdefault(Problem(line, found, allowed, next_step))
 
-    def error(self, file: str) -> InvalidInputError:
-        """All of them as one error, by line."""
+    def error(self, file: str, command: str = "spanledger clients apply") -> InvalidInputError:
+        """All of them as one error, by line; `command` is what takes the file."""
         several = len(self.found) > 1
         lines = [problem.text(file) for problem in sorted(self.found, key=lambda one: one.line)]
         return InvalidInputError(
             f"{file} has {len(lines)} problem{'s' if several else ''}; nothing was changed\n"
             + "\n".join(lines),
-            next_step=f"mend {'them' if several else 'it'}, then: spanledger clients apply {file} --dry-run",
+            next_step=f"mend {'them' if several else 'it'}, then: {command} {file} --dry-run",
         )
 
 
-def parse(content: bytes, problems: Problems) -> Node | None:
-    """The document that a YAML file holds; None, and a problem, where it holds none."""
+def parse(
+    content: bytes,
+    problems: Problems,
+    *,
+    holds: str = "agency and clients",
+    example: str = "schema/clients.example.yaml",
+) -> Node | None:
+    """The document that a YAML file holds; None, and a problem, where it holds none.
+
+    Args:
+        content: the file's bytes.
+        problems: where problems are put.
+        holds: what such a file holds, for who finds it empty.
+        example: a file that shows it.
+
+    """
     if len(content) > MAX_BYTES:
         problems.add(
             1, f"the file has {len(content)} bytes", f"at most {MAX_BYTES}", "leave out what is no terms"
@@ -126,7 +140,7 @@ def parse(content: bytes, problems: Problems) -> Node | None:
         problems.add(1, f"this is no YAML: {error}", next_step="compare with the example")
         return None
     if root is None:
-        problems.add(1, "the file is empty", "agency and clients", "begin with schema/clients.example.yaml")
+        problems.add(1, "the file is empty", holds, f"begin with {example}")
         return None
     conversion = _Conversion(problems)
     node = conversion.node(root)

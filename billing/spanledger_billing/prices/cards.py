@@ -9,23 +9,25 @@ changes, genai-prices itself says what holds.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from genai_prices import types as published
 from genai_prices.validation import validate_priced_units
 
+from spanledger_billing.money import EXACT
+from spanledger_billing.prices.overrides import BEGINNING, END
 from spanledger_billing.prices.units import Rate, checked_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from genai_prices.units import UnitRegistry
+    from genai_prices.units import UnitDef, UnitRegistry
 
-BEGINNING = date(1970, 1, 1)
-END = date(2149, 6, 6)
-"""What ClickHouse's Date can hold: the bounds of a price that is not dated."""
+    from spanledger_billing.prices.overrides import Override
+
 WHOLE_DAY = (0, 24 * 60)
 
 CIRCUMSTANCES = ("processing", "service_tier", "speed")
@@ -48,6 +50,27 @@ class Card:
     speed: str
     input_tokens_above: int
     rates: Mapping[str, Rate]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Unit -> where its price was agreed, of those that the operator overrides."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A price that a unit may have: its own, or one as wide."""
+
+    unit: str
+    """Only this unit; empty where all of `dimensions` have it."""
+    dimensions: Mapping[str, str]
+    per: int
+    below: Decimal
+    above: Sequence[tuple[int, Decimal, int]] = ()
+    """(tokens, price, per), ascending."""
+    source: str = ""
+
+    def at(self, size: int) -> tuple[Decimal, int]:
+        """The price, and for how many, of a prompt above this size."""
+        reached = [(price, per) for tokens, price, per in self.above if tokens <= size]
+        return reached[-1] if reached else (self.below, self.per)
 
 
 def cards(
@@ -57,6 +80,8 @@ def cards(
     registry: UnitRegistry,
     places: Mapping[str, Mapping[str, str]],
     circumstances: bool,
+    overrides: Sequence[Override] = (),
+    within: tuple[date, date] = (BEGINNING, END),
 ) -> list[Card]:
     """A model's cards, from the general to the particular: of those that apply, the last one counts.
 
@@ -66,21 +91,35 @@ def cards(
         registry: genai-prices' units.
         places: our units in that registry's tree.
         circumstances: False where another provider sells the model: its variants are then not known to hold.
+        overrides: what the operator states of the model; of several prices of a unit the last one counts.
+        within: the days on which the published prices hold.
 
     Raises:
         ValueError: a price is none.
 
     """
     at_least = _WHISPER_SECONDS.get((provider.id, model.id), 0)
+    combinations = _combinations(model) if circumstances else [{}]
+    stated = [dict(override.circumstances) for override in overrides if override.prices]
+    combinations += [each for n, each in enumerate(stated) if each not in [*combinations, *stated[:n]]]
     made: list[Card] = []
-    for wanted in _combinations(model) if circumstances else [{}]:
+    for wanted in sorted(combinations, key=len):
         for minutes in _minutes(model):
             dated = [
                 card
-                for start, end in _dates(model)
-                if _known(model, wanted, _instant(start, minutes[0]))
+                for start, end in _dates(model, overrides, within)
                 for card in _sized(
-                    model.get_prices(_instant(start, minutes[0]), wanted or None),
+                    _entries(
+                        model,
+                        wanted,
+                        _instant(start, minutes[0]),
+                        registry,
+                        published_holds=within[0] <= start < within[1]
+                        and (circumstances or not wanted)
+                        and _known(model, wanted, _instant(start, minutes[0])),
+                        overrides=[each for each in overrides if each.from_day <= start < each.until_day],
+                        places=places,
+                    ),
                     Card(
                         valid_from=start,
                         valid_until=end,
@@ -92,7 +131,6 @@ def cards(
                         input_tokens_above=0,
                         rates={},
                     ),
-                    registry,
                     places,
                     at_least,
                 )
@@ -101,37 +139,93 @@ def cards(
     return made
 
 
-def _sized(
-    prices: published.ModelPrice,
-    card: Card,
+def _entries(
+    model: published.ModelInfo,
+    wanted: Mapping[str, str],
+    at: datetime,
     registry: UnitRegistry,
+    *,
+    published_holds: bool,
+    overrides: Sequence[Override],
     places: Mapping[str, Mapping[str, str]],
-    at_least: int,
+) -> list[_Entry] | None:
+    """All prices under these circumstances, those first that come first; None where nobody states any."""
+    stated = [
+        _Entry(
+            "" if unit in places else unit,
+            places.get(unit, {}),
+            price.per,
+            checked_price(price.price_usd),
+            [(tokens, checked_price(above), per) for tokens, above, per in price.above],
+            override.source,
+        )
+        for override in reversed(overrides)
+        if dict(override.circumstances) == dict(wanted)
+        for unit, price in override.prices.items()
+    ]
+    if not published_holds:
+        return stated or None
+    discounts = [
+        each
+        for each in overrides
+        if each.discount_percent is not None and dict(each.circumstances).items() <= wanted.items()
+    ]
+    prices = {
+        key: price
+        for key, price in vars(model.get_prices(at, dict(wanted) or None)).items()
+        if price is not None
+    }
+    units = {key: registry.unit_for_price_key(key) for key in prices}
+    validate_priced_units(list(units.values()), registry)
+    return stated + [
+        _published(price, units[key], discounts[-1] if discounts else None) for key, price in prices.items()
+    ]
+
+
+def _published(price: object, unit: UnitDef, discount: Override | None) -> _Entry:
+    factor = Decimal(1)
+    if discount is not None and discount.discount_percent is not None:
+        factor = (100 - discount.discount_percent).scaleb(-2)
+    tiers = price.tiers if isinstance(price, published.TieredPrices) else ()
+    if any(tier.start <= 0 for tier in tiers):
+        raise ValueError("a tier that begins at 0 tokens leaves the price below it open")
+    below = price.base if isinstance(price, published.TieredPrices) else price
+    return _Entry(
+        "",
+        unit.dimensions,
+        unit.per,
+        checked_price(EXACT.multiply(checked_price(below), factor)),
+        [
+            (tier.start, checked_price(EXACT.multiply(checked_price(tier.price), factor)), unit.per)
+            for tier in tiers
+        ],
+        discount.source if discount else "",
+    )
+
+
+def _sized(
+    entries: Sequence[_Entry] | None, card: Card, places: Mapping[str, Mapping[str, str]], at_least: int
 ) -> Iterator[Card]:
     """One card for each size of prompt at which a price changes."""
-    stated = {key: price for key, price in vars(prices).items() if price is not None}
-    validate_priced_units([registry.unit_for_price_key(key) for key in stated], registry)
-    sizes = {tier.start for price in stated.values() for tier in getattr(price, "tiers", ())}
-    if any(size <= 0 for size in sizes):
-        raise ValueError("a tier that begins at 0 tokens leaves the price below it open")
-    for size in (0, *sorted(sizes)):
-        priced = [
-            (registry.unit_for_price_key(key), checked_price(_at_size(price, size)))
-            for key, price in stated.items()
-        ]
-        rates = {}
-        for unit, place in places.items():
-            wider = [each for each in priced if each[0].dimensions.items() <= place.items()]
-            if wider:
-                nearest, price = max(wider, key=lambda each: len(each[0].dimensions))
-                rates[unit] = Rate(price, nearest.per, at_least if unit == "seconds" else 0)
-        yield replace(card, input_tokens_above=size, rates=rates)
+    if entries is None:
+        return
+    for size in (0, *sorted({tokens for entry in entries for tokens, _, _ in entry.above})):
+        rates, sources = {}, {}
+        for unit in (*places, *(entry.unit for entry in entries if entry.unit)):
+            nearest = _nearest(unit, places.get(unit), entries)
+            if nearest is not None:
+                rates[unit] = Rate(*nearest.at(size), at_least if unit == "seconds" else 0)
+                if nearest.source:
+                    sources[unit] = nearest.source
+        yield replace(card, input_tokens_above=size, rates=rates, sources=sources)
 
 
-def _at_size(price: object, size: int) -> object:
-    if not isinstance(price, published.TieredPrices):
-        return price
-    return next((tier.price for tier in reversed(price.tiers) if tier.start <= size), price.base)
+def _nearest(unit: str, place: Mapping[str, str] | None, entries: Sequence[_Entry]) -> _Entry | None:
+    """The price of the narrowest unit that this one belongs to; of equals the first."""
+    if place is None:
+        return next((entry for entry in entries if entry.unit == unit), None)
+    wider = [entry for entry in entries if not entry.unit and entry.dimensions.items() <= place.items()]
+    return max(wider, key=lambda entry: len(entry.dimensions), default=None)
 
 
 def _merged(dated: Iterable[Card]) -> Iterator[Card]:
@@ -182,11 +276,15 @@ def _constraints(model: published.ModelInfo) -> Iterator[object]:
     yield from (variant.constraint for variant in model.price_variants or ())
 
 
-def _dates(model: published.ModelInfo) -> Sequence[tuple[date, date]]:
+def _dates(
+    model: published.ModelInfo, overrides: Sequence[Override], within: tuple[date, date]
+) -> Sequence[tuple[date, date]]:
     starts = {
         each.start_date for each in _constraints(model) if isinstance(each, published.StartDateConstraint)
     }
-    return list(itertools.pairwise([BEGINNING, *sorted(starts), END]))
+    edges = {BEGINNING, *starts, *within, END}
+    edges |= {day for each in overrides for day in (each.from_day, each.until_day)}
+    return list(itertools.pairwise(sorted(edges)))
 
 
 def _minutes(model: published.ModelInfo) -> Sequence[tuple[int, int]]:

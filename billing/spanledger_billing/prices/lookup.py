@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spanledger_billing.prices.cards import BEGINNING, END
+from spanledger_billing.prices.overrides import BEGINNING, END
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,8 @@ class Price:
     price_usd: Decimal
     per: int
     version: str
+    source: str
+    """Where it was agreed, as an override says; empty where it is the published one."""
 
 
 def prices(client: Client, name: str, provider: str | None = None) -> list[Price]:
@@ -88,8 +90,8 @@ def prices(client: Client, name: str, provider: str | None = None) -> list[Price
 
 
 def _of_card(row: Mapping[str, object]) -> list[Price]:
-    rates = row["rates"]
-    assert isinstance(rates, dict)  # noqa: S101 - the column is a Map
+    rates, sources = row["rates"], row["sources"]
+    assert isinstance(rates, dict) and isinstance(sources, dict)  # noqa: S101, PT018 - the columns are Maps
     return [
         Price(
             provider=str(row["provider"]),
@@ -101,9 +103,10 @@ def _of_card(row: Mapping[str, object]) -> list[Price]:
             price_usd=rate["price_usd"],
             per=rate["per"],
             version=str(row["version"]),
+            source=str(sources.get(unit, "")),
         )
         for unit, rate in rates.items()
-        if rates.get(_WIDER.get(unit, "")) != rate
+        if (rates.get(_WIDER.get(unit, "")), sources.get(_WIDER.get(unit, ""))) != (rate, sources.get(unit))
     ]
 
 

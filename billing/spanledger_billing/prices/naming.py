@@ -123,8 +123,9 @@ def _without_look_around(regex: str) -> str:
 
 
 def _states(pattern: str) -> bool:
-    return pattern.startswith("^") and pattern.endswith("$") and _is_escaped(pattern[1:-1])
+    return pattern.startswith("^") and pattern.endswith("$") and is_escaped(pattern[1:-1])
 
 
-def _is_escaped(pattern: str) -> bool:
+def is_escaped(pattern: str) -> bool:
+    """Whether a pattern is plain text."""
     return re.escape(re.sub(r"\\(.)", r"\1", pattern)) == pattern

@@ -1,18 +1,20 @@
-"""The whole price list as the installed genai-prices has it, with the ledger's facts beside it."""
+"""The whole price list: what the installed genai-prices has, the ledger's facts, the operator's overrides."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from spanledger_billing.prices import cards as card_making
-from spanledger_billing.prices import naming, units
+from spanledger_billing.errors import OperatorError
+from spanledger_billing.prices import selling, units
 from spanledger_billing.prices.errors import PriceListError
+from spanledger_billing.prices.overrides import HOST, Overrides
+from spanledger_billing.prices.selling import Market, Model, Sold
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from genai_prices import types as published
 
@@ -20,16 +22,6 @@ if TYPE_CHECKING:
     from spanledger_billing.prices.naming import Rule
 
 SOURCE = "genai-prices"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model as one provider sells it."""
-
-    provider: str
-    owner: str
-    key: str
-    cards: Sequence[Card]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,8 @@ class PriceList:
     """(provider, its rules)"""
     facts: Sequence[tuple[str, str, str]]
     """(kind, subject, value)"""
+    overrides: Overrides
+    """What of it the operator stated."""
 
     @property
     def content_sha256(self) -> str:
@@ -54,7 +48,10 @@ class PriceList:
                     model.provider,
                     model.owner,
                     model.key,
-                    [[*_text(card), sorted(card.rates.items())] for card in model.cards],
+                    [
+                        [*_text(card), sorted(card.rates.items()), sorted(card.sources.items())]
+                        for card in model.cards
+                    ],
                 ]
                 for model in self.models
             ],
@@ -83,11 +80,18 @@ def _text(card: Card) -> list[str]:
     ]  # fmt: skip
 
 
-def installed(facts: Sequence[tuple[str, str, str]]) -> PriceList:
-    """The list of the installed package.
+def installed(
+    facts: Sequence[tuple[str, str, str]], overrides: Callable[[Mapping[str, str]], Overrides] | None = None
+) -> PriceList:
+    """The list of the installed package, with the operator's overrides on top.
+
+    Args:
+        facts: the ledger's, as (kind, subject, value).
+        overrides: gives them, if told under which names the list knows its providers; None: there are none.
 
     Raises:
         PriceListError: the package is missing, or something in it is not as expected.
+        InvalidInputError: the overrides do not fit the list.
 
     """
     try:
@@ -96,11 +100,20 @@ def installed(facts: Sequence[tuple[str, str, str]]) -> PriceList:
         from genai_prices.data_units import unit_data
         from genai_prices.units import UnitRegistry
 
-        return read(providers, UnitRegistry(unit_data), genai_prices.__version__, facts)
-    except PriceListError:
+        stated = overrides(_known(providers, facts)) if overrides else Overrides()
+        return read(providers, UnitRegistry(unit_data), genai_prices.__version__, facts, stated)
+    except OperatorError:
         raise
     except Exception as failure:
         raise PriceListError(f"genai-prices cannot be read: {type(failure).__name__}: {failure}") from failure
+
+
+def _known(providers: Sequence[published.Provider], facts: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Names of providers, as the list has them and as spans do -> as the list has them."""
+    listed = {provider.id for provider in providers}
+    return {provider: provider for provider in listed} | {
+        subject: value for kind, subject, value in facts if kind == "provider" and value in listed
+    }
 
 
 def read(
@@ -108,6 +121,7 @@ def read(
     registry: object,
     source_version: str,
     facts: Sequence[tuple[str, str, str]],
+    overrides: Overrides | None = None,
 ) -> PriceList:
     """A price list from genai-prices' providers and units.
 
@@ -119,29 +133,44 @@ def read(
 
     if not isinstance(registry, UnitRegistry) or not providers:
         raise PriceListError("genai-prices holds no providers")
-    places = units.dimensions(registry.units)
-    models = []
-    for provider in providers:
-        for owner, model in naming.sold_by(provider, providers):
-            try:
-                made = card_making.cards(
-                    owner, model, registry=registry, places=places, circumstances=owner is provider
-                )
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as failure:
-                raise PriceListError(f"{owner.id}/{model.id}: {failure}") from failure
-            models.append(Model(provider.id, owner.id, naming.key(provider, owner, model), made))
-    try:
-        rules = [(provider.id, naming.rules(provider, providers)) for provider in providers]
-    except ValueError as failure:
-        raise PriceListError(str(failure)) from failure
+    stated = overrides or Overrides()
+    market = Market(providers, registry, units.dimensions(registry.units))
+    sold = [selling.sell(market, provider.id, provider, stated.of(provider.id)) for provider in providers]
+    more = list(facts)
+    for seller in stated.sellers:
+        added, about = _added(market, seller, stated, facts)
+        sold.append(added)
+        more += about
     return PriceList(
         source_version=source_version,
-        models=models,
-        names=[
-            (provider.id, name, model)
-            for provider in providers
-            for name, model in naming.names(provider, providers).items()
-        ],
-        rules=[(provider, own) for provider, own in rules if own],
-        facts=facts,
+        models=[model for each in sold for model in each.models],
+        names=[(each.seller, name, model) for each in sold for name, model in each.names.items()],
+        rules=[(each.seller, each.rules) for each in sold if each.rules],
+        facts=more,
+        overrides=stated,
     )
+
+
+def _added(
+    market: Market, seller: str, stated: Overrides, facts: Sequence[tuple[str, str, str]]
+) -> tuple[Sold, list[tuple[str, str, str]]]:
+    """What a seller sells that no list knows, and the facts that hold for it."""
+    mapping = stated.mapping_of(seller)
+    lister = next((each for each in market.providers if mapping and each.id == mapping.provider), None)
+    name = seller if seller.startswith(HOST) else f"provider:{seller}"
+    if mapping is None or lister is None:
+        return selling.sell(market, name, None, stated.of(seller)), [("provider", seller, name)]
+    within = (mapping.from_day, mapping.until_day)
+    listers = [
+        replace(one, from_day=max(one.from_day, within[0]), until_day=min(one.until_day, within[1]))
+        for one in stated.of(lister.id)
+        if one.from_day < within[1] and one.until_day > within[0]
+    ]
+    said_of = {subject for kind, subject, value in facts if kind == "provider" and value == lister.id}
+    about = [
+        (kind, "/".join([seller, *subject.split("/")[1:]]), value)
+        for kind, subject, value in facts
+        if kind in {"authority", "free", "multiplier"} and subject.split("/")[0] in said_of
+    ]
+    sold = selling.sell(market, name, lister, listers, within, over=stated.of(seller))
+    return sold, [("provider", seller, name), *dict.fromkeys(about)]

@@ -12,17 +12,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spanledger_billing.clients.reaching import closed_months
 from spanledger_billing.prices import published
+from spanledger_billing.prices.overrides_reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from clickhouse_connect.driver.client import Client
 
+    from spanledger_billing.clients.reaching import ClientMonth
     from spanledger_billing.prices.published import PriceList
 
 # An insert that read the list before it changed may arrive after the first look for what it left unpriced.
 _MOST_PASSES = 5
+_IN_CLOSED = "bills AND unpriced_reason != '' AND (client_id, month) IN {shut:Array(Tuple(String, String))}"
+_CLOSED_IDS = f"SELECT trace_id, span_id FROM calls WHERE {_IN_CLOSED}"  # noqa: S608 - constants
+_LEFT_CLOSED = f"SELECT count() FROM calls WHERE {_IN_CLOSED}"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +44,52 @@ class Synced:
     """Calls that had no price and have one now."""
     unpriced: int
     """Calls that bill and still have none."""
+    left_closed: int = 0
+    """Of these, those in closed months, which were left as they are for want of consent."""
 
 
-def sync(client: Client, *, progress: Callable[[str, int, int], None] | None = None) -> Synced:
+def sync(
+    client: Client, *, closed: bool = False, progress: Callable[[str, int, int], None] | None = None
+) -> Synced:
     """Import the installed price list where it differs from the one in force, and fill what was unpriced.
+
+    The overrides in force stay so.
 
     Args:
         client: of the ledger's database.
+        closed: fill in closed months too, which makes adjustments.
         progress: is told a step, how much of it is done, and how much there is.
 
     Raises:
         PriceListError: the installed list cannot be taken over; nothing was changed.
+        InvalidInputError: the overrides in force do not fit it; nothing was changed.
 
     """
     tell = progress or (lambda *_: None)
     tell("reading the price list", 0, 1)
-    prices = published.installed(_facts(client))
+    content = overrides_in_force(client)
+    prices = published.installed(
+        facts(client), (lambda known: read(content, known, "the overrides in force")) if content else None
+    )
     tell("reading the price list", 1, 1)
+    return take_over(client, prices, closed=closed, progress=tell)
+
+
+def take_over(
+    client: Client,
+    prices: PriceList,
+    *,
+    closed: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Synced:
+    """Put a list in force where it is not, and fill what was unpriced."""
+    tell = progress or (lambda *_: None)
     imported = in_force(client) != prices.version
     if imported:
         put_in_force(client, prices, progress=tell)
+    shut = frozenset() if closed else closed_months(client)
     before = _unpriced(client)
-    fill(client, progress=tell)
+    fill(client, shut, progress=tell)
     after = _unpriced(client)
     return Synced(
         version=prices.version,
@@ -68,12 +98,22 @@ def sync(client: Client, *, progress: Callable[[str, int, int], None] | None = N
         models=len(prices.models),
         filled=before - after,
         unpriced=after,
+        left_closed=_value(client, _LEFT_CLOSED, shut) if shut else 0,
     )
 
 
 def in_force(client: Client) -> str:
     """The version of the list in force; empty before the first import."""
     return str(_value(client, "SELECT version FROM price_list_in_force"))
+
+
+def overrides_in_force(client: Client) -> bytes:
+    """The file of overrides that is part of the list in force; empty where there is none."""
+    found = client.query(
+        "SELECT content FROM price_overrides WHERE sha256 = "
+        "(SELECT argMax(overrides, (imported_at, version)) FROM price_imports) LIMIT 1"
+    ).result_rows
+    return str(found[0][0]).encode() if found else b""
 
 
 def put_in_force(
@@ -86,20 +126,52 @@ def put_in_force(
     for done, (table, columns, rows) in enumerate(tables):
         tell("writing the price list", done, len(tables))
         client.insert(table, [(version, *row) for row in rows], column_names=["version", *columns])
+    sha256 = prices.overrides.sha256
+    if sha256:
+        client.insert(
+            "price_overrides",
+            [(sha256, prices.overrides.content.decode("utf-8-sig"))],
+            column_names=["sha256", "content"],
+        )
     client.insert(
         "price_imports",
-        [(version, published.SOURCE, prices.source_version, prices.content_sha256, datetime.now(UTC))],
-        column_names=["version", "source", "source_version", "content_sha256", "imported_at"],
+        [
+            (
+                version,
+                published.SOURCE,
+                prices.source_version,
+                prices.content_sha256,
+                sha256,
+                datetime.now(UTC),
+            )
+        ],
+        column_names=["version", "source", "source_version", "content_sha256", "overrides", "imported_at"],
     )
     tell("writing the price list", len(tables), len(tables))
 
 
-def fill(client: Client, *, progress: Callable[[str, int, int], None] | None = None) -> None:
-    """Price again each call that bills and for whose price the list in force was not asked yet."""
+def fill(
+    client: Client,
+    shut: Collection[ClientMonth] = (),
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Price again each call that bills and for whose price the list in force was not asked yet.
+
+    Args:
+        client: of the ledger's database.
+        shut: months that are left as they are.
+        progress: is told a step, how much of it is done, and how much there is.
+
+    """
     tell = progress or (lambda *_: None)
+    wanted = "SELECT * FROM calls_to_price"
+    if shut:
+        wanted += f" WHERE (trace_id, span_id) NOT IN ({_CLOSED_IDS})"
     for _ in range(_MOST_PASSES):
         months = client.query(
-            "SELECT toStartOfMonth(hour) AS month, count() FROM calls_to_price GROUP BY month ORDER BY month"
+            f"SELECT toStartOfMonth(hour) AS month, count() FROM ({wanted}) GROUP BY month ORDER BY month",  # noqa: S608 - constants
+            parameters={"shut": sorted(shut)},
         ).result_rows
         total, done = sum(count for _, count in months), 0
         if not total:
@@ -107,10 +179,10 @@ def fill(client: Client, *, progress: Callable[[str, int, int], None] | None = N
         for month, count in months:
             tell("pricing what was unpriced", done, total)
             client.command(
-                "INSERT INTO call_arrivals SELECT * FROM calls_to_price "
-                "WHERE hour >= toDateTime(%(month)s, 'UTC') "
-                "AND hour < toDateTime(addMonths(toDate(%(month)s), 1), 'UTC')",
-                parameters={"month": month.isoformat()},
+                f"INSERT INTO call_arrivals SELECT * FROM ({wanted}) "  # noqa: S608 - constants
+                "WHERE hour >= toDateTime({month:String}, 'UTC') "
+                "AND hour < toDateTime(addMonths(toDate({month:String}), 1), 'UTC')",
+                parameters={"month": month.isoformat(), "shut": sorted(shut)},
             )
             done += count
         tell("pricing what was unpriced", done, total)
@@ -125,13 +197,22 @@ def _tables(prices: PriceList) -> Iterator[tuple[str, Sequence[str], list[tuple[
         "price_cards",
         (
             *("card", "provider", "model_provider", "model", "valid_from", "valid_until", "minute_from"),
-            *("minute_until", "processing", "service_tier", "speed", "input_tokens_above", "rates"),
+            *(
+                "minute_until",
+                "processing",
+                "service_tier",
+                "speed",
+                "input_tokens_above",
+                "rates",
+                "sources",
+            ),
         ),
         [
             (
                 *(number, model.provider, model.owner, model.key, card.valid_from, card.valid_until),
                 *(card.minute_from, card.minute_until, card.processing, card.service_tier, card.speed),
                 *(card.input_tokens_above, {unit: tuple(rate) for unit, rate in card.rates.items()}),
+                dict(card.sources),
             )
             for model, own in numbered
             for number, card in own
@@ -167,7 +248,8 @@ def _tables(prices: PriceList) -> Iterator[tuple[str, Sequence[str], list[tuple[
     yield "price_list_facts", ("kind", "subject", "value"), list(prices.facts)
 
 
-def _facts(client: Client) -> list[tuple[str, str, str]]:
+def facts(client: Client) -> list[tuple[str, str, str]]:
+    """What the ledger knows beside the published list, as (kind, subject, value)."""
     return [
         (str(kind), str(subject), str(value))
         for kind, subject, value in client.query(
@@ -180,5 +262,5 @@ def _unpriced(client: Client) -> int:
     return int(_value(client, "SELECT count() FROM calls WHERE bills AND unpriced_reason != ''"))
 
 
-def _value(client: Client, query: str) -> Any:
-    return client.query(query).result_rows[0][0]
+def _value(client: Client, query: str, shut: Collection[ClientMonth] = ()) -> Any:
+    return client.query(query, parameters={"shut": sorted(shut)} if shut else None).result_rows[0][0]

@@ -75,19 +75,14 @@ _CARDS: Final = """
     FROM price_cards FINAL
     GROUP BY list, sold_by, sold
 """
-# Where a provider's or host's prices are looked up shows in the call that was tried, but for a host's dates.
+# Where a provider's or host's prices are looked up shows in the call that was tried.
 _FACTS: Final = """
     SELECT
         toString(version) AS list,
         SHA256(arrayStringConcat(arraySort(groupArray(toString((kind, subject, value)))))) AS content
     FROM price_list_facts FINAL
-    WHERE kind != 'provider' AND kind != 'host'
+    WHERE kind != 'provider'
     GROUP BY list
-"""
-_HOSTS: Final = """
-    SELECT toString(version) AS list, subject AS host, value AS priced_as
-    FROM price_list_facts FINAL
-    WHERE kind = 'host'
 """
 
 
@@ -114,14 +109,10 @@ def kinds(ledger: Any, parameters: Mapping[str, Any]) -> list[Kind]:
             AND cards_now.sold = each.model_before
         LEFT JOIN ({_FACTS}) AS facts_before ON facts_before.list = each.kind.1
         LEFT JOIN ({_FACTS}) AS facts_now ON facts_now.list = newest
-        LEFT JOIN ({_HOSTS}) AS host_before
-            ON host_before.list = each.kind.1 AND host_before.host = each.kind.4
-        LEFT JOIN ({_HOSTS}) AS host_now ON host_now.list = newest AND host_now.host = each.kind.4
         WHERE tried.price_version = 'provider' AND each.kind.1 = 'provider'
             OR each.kind.1 NOT IN ('', 'provider')
             AND toString(tried.price_provider) = each.provider_before
             AND tried.price_model = each.model_before
             AND cards_before.content = cards_now.content AND facts_before.content = facts_now.content
-            AND host_before.priced_as = host_now.priced_as
     """  # noqa: S608 - of the schema
     return [tuple(kind) for (kind,) in ledger.query(asked, parameters=dict(parameters)).result_rows]
