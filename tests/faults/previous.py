@@ -17,6 +17,7 @@ from typing import Any
 
 from faults.world import World
 from spanledger_billing import migrate, up
+from spanledger_billing.embedded import collector
 
 REPOSITORY = Path(__file__).parents[2]
 LAST_MIGRATION = "0051"
@@ -71,10 +72,9 @@ def _of_revision(data: Path, revision: str) -> Iterator[str]:
         tree = Path(folder) / "tree"
         _git("worktree", "add", "--detach", str(tree), revision)
         code = os.pathsep.join(str(tree / part) for part in ("instrumentation", "billing"))
-        binary = REPOSITORY / ".build" / "collector" / "otelcol-spanledger"
         process: Any = subprocess.Popen(
             [sys.executable, "-c", _SERVE, str(data)],
-            env={**os.environ, "PYTHONPATH": code, "SPANLEDGER_COLLECTOR_BINARY": str(binary)},
+            env={**os.environ, "PYTHONPATH": code, "SPANLEDGER_COLLECTOR_BINARY": str(collector.binary())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
