@@ -91,7 +91,6 @@ class Stack:
                 data,
                 settled,
                 answers=self._grafana_answers,
-                inherited=[lock.descriptor],
                 started=self._publish,
             )
             self.grafana = Process(program, self._stopping)

@@ -107,6 +107,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[up.Stack]:
             yield stack
 
 
+def running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
 def seen(stack: up.Stack) -> dict[str, Any]:
     return json.loads((stack.data / "grafana" / "seen.json").read_text())
 
@@ -161,14 +168,18 @@ def test_killed_it_is_started_again_and_it_ends_with_the_rest(tmp_path: Path, st
     stand_in_grafana.make(tmp_path / "home")
     stack = start_stack(grafana=local.find(home=tmp_path / "home", data=tmp_path / "data"))
     assert stack.grafana is not None
-    first = stack.grafana.pid
+    first, plugin = stack.grafana.pid, seen(stack)["plugin"]
 
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: folder.addresses(stack.data).get("grafana_pid", first) != first, "Grafana again")
-    second = stack.grafana.pid
+    wait_for(lambda: seen(stack)["plugin"] != plugin, "its plugin")
+    wait_for(lambda: not running(plugin), "the end of the first one's plugin")
+    second, plugin = stack.grafana.pid, seen(stack)["plugin"]
     stack.stop()
 
-    assert not Path(f"/proc/{second}").exists()
+    wait_for(lambda: not running(second) and not running(plugin), "the end of both")
+    # Nothing that Grafana started keeps the folder.
+    folder.Lock(stack.data).release()
 
 
 def test_that_it_does_not_start_is_said_and_the_pipeline_works(tmp_path: Path, start_stack: StartStack):
@@ -188,6 +199,7 @@ def test_that_it_does_not_start_is_said_and_the_pipeline_works(tmp_path: Path, s
     assert "grafana_url" not in folder.addresses(stack.data)
     assert stack.collector.alive
     assert stack.endpoint.alive
+    wait_for(lambda: not running(seen(stack)["plugin"]), "the end of what it had started")
 
 
 def test_the_command_goes_on_without_one_and_says_so(nowhere: Path, monkeypatch: pytest.MonkeyPatch):

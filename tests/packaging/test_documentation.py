@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 _VARIABLE = re.compile(r"\bSPANLEDGER_[A-Z][A-Z_]*[A-Z]\b")
 
-_SET_BY_OURSELVES = {"SPANLEDGER_MEMORY_BYTES"}
+_SET_BY_OURSELVES = {"SPANLEDGER_MEMORY_BYTES", "SPANLEDGER_BACKUP_FOLDER"}
 """What the embedded endpoint hands to its engine's configuration."""
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 _PROGRAM = """#!{python}
 import http.server, json, os, pathlib, sys
+import subprocess
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], close_fds=False)
 data = pathlib.Path(os.environ["GF_PATHS_DATA"])
-(data / "seen.json").write_text(json.dumps({{"arguments": sys.argv[1:], "environment": dict(os.environ)}}))
+(data / "seen.json").write_text(json.dumps({{"arguments": sys.argv[1:], "environment": dict(os.environ), "plugin": child.pid}}))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/api/health" else 404)

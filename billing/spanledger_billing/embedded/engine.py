@@ -99,6 +99,7 @@ class Engine:
         config = Path(__file__).with_name("clickhouse.xml")
         Path("clickhouse.xml").write_bytes(config.read_bytes())
         os.environ["SPANLEDGER_MEMORY_BYTES"] = str(memory_bytes)
+        os.environ["SPANLEDGER_BACKUP_FOLDER"] = str(Path("backups").absolute())
         self._incoming = Path("incoming")
         self._incoming.mkdir(exist_ok=True)
         for leftover in self._incoming.iterdir():

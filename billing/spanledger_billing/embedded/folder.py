@@ -2,6 +2,7 @@
 
 clickhouse/       the engine's tables            queue/    the collector's queue
 log/              bounded logs                   incoming/ rows of inserts under way
+backups/          what `spanledger backup` wrote
 password          the owner's (0600)             reader-password, grafana-password: see there
 grafana/          its own data, of `up --grafana`
 endpoint.json     addresses, no secret           lock      held while anything runs on the folder
@@ -69,9 +70,7 @@ class Lock:
         except (OSError, ValueError):
             holder = {}
         # The first one stops the others; they are named where it is gone and they are left.
-        pids = [
-            holder[name] for name in ("pid", "endpoint_pid", "collector_pid", "grafana_pid") if name in holder
-        ]
+        pids = [holder[name] for name in ("pid", "endpoint_pid", "collector_pid") if name in holder]
         running = [pid for pid in pids if _runs(pid)]
         running = running[:1] if running[:1] == pids[:1] else running
         who = ", ".join(map(str, running)) or "unknown"

@@ -33,6 +33,8 @@ class Program:
     """How long it may take to stop before it is killed."""
     ready_seconds: float = READY_SECONDS
     """How long it may take to become ready."""
+    has_children: bool = False
+    """Whether it starts programs of its own, which must not outlive it."""
     started: Callable[[], None] = lambda: None
     """Is called whenever it has become ready."""
 
@@ -163,6 +165,10 @@ class Process:
     def _reap(self) -> None:
         if self._run is not None:
             self._run.wait()
+            if self.program.has_children:
+                # Each run leads a process group of its own.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._run.pid, signal.SIGKILL)
             if self._run.stdin is not None:
                 self._run.stdin.close()
             self._run = None

@@ -18,7 +18,7 @@ from spanledger_billing.embedded.process import Program
 from spanledger_billing.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 PLUGIN: Final = "grafana-clickhouse-datasource"
 PASSWORD_FILE: Final = "grafana-password"  # noqa: S105 - a file's name
@@ -124,7 +124,6 @@ def program(
     ports: Mapping[str, int],
     *,
     answers: Callable[[], bool],
-    inherited: Sequence[int],
     started: Callable[[], None],
 ) -> Program:
     """Grafana on a data folder, as a process of `spanledger up`."""
@@ -144,9 +143,11 @@ def program(
         environment=environment(installed, data, ports),
         ready=answers,
         log=data / "log" / "grafana.log",
-        inherited=inherited,
+        # Not the folder's lock: it would go on to Grafana's plugins.
+        inherited=(),
         started=started,
         ready_seconds=FIRST_START_SECONDS,
+        has_children=True,
     )
 
 
