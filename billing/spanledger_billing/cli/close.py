@@ -50,33 +50,35 @@ def close(
         raise InvalidInputError(
             f"the month is {month!r}", allowed="YYYY-MM", next_step="for instance 2026-10"
         ) from error
-    refused = 0
-    head = None
+    outcomes: list[Outcome] = []
     say = output.console(stderr=True)
-    with ledger.connect(data) as connection, Progress(console=say, transient=True) as bar:
-        steps: dict[str, TaskID] = {}
+    try:
+        with ledger.connect(data) as connection, Progress(console=say, transient=True) as bar:
+            steps: dict[str, TaskID] = {}
 
-        def tell(step: str, done: int, total: int) -> None:
-            if step not in steps:
-                steps[step] = bar.add_task(step)
-            bar.update(steps[step], completed=done, total=total)
+            def tell(step: str, done: int, total: int) -> None:
+                if step not in steps:
+                    steps[step] = bar.add_task(step)
+                bar.update(steps[step], completed=done, total=total)
 
-        for outcome in close_month(
-            connection,
-            month,
-            client or (),
-            accept=accept or (),
-            dry_run=dry_run,
-            data=data,
-            progress=tell,
-        ):
+            outcomes += close_month(
+                connection,
+                month,
+                client or (),
+                accept=accept or (),
+                dry_run=dry_run,
+                data=data,
+                progress=tell,
+            )
+    finally:
+        # Not beside the bar, which would draw them into standard error; what was closed before a fault, too.
+        for outcome in outcomes:
             for line in report(outcome):
                 typer.echo(line)
-            refused += outcome.refused
-            head = outcome.head or head
-    if head is not None:
-        typer.echo(f"head {head.hash} (close {head.number})")
-    if refused:
+        heads = [outcome.head for outcome in outcomes if outcome.head]
+        if heads:
+            typer.echo(f"head {heads[-1].hash} (close {heads[-1].number})")
+    if any(outcome.refused for outcome in outcomes):
         raise typer.Exit(1)
 
 
