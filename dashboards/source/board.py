@@ -21,6 +21,7 @@ _WIDTH: Final = 24
 MONEY: Final[Json] = {"unit": "locale", "decimals": 2}
 SMALL_MONEY: Final[Json] = {"unit": "locale", "decimals": 6}
 PERCENT: Final[Json] = {"unit": "percent", "decimals": 1}
+ROUND_PERCENT: Final[Json] = {"unit": "percent", "decimals": 0}
 COUNT: Final[Json] = {"unit": "locale", "decimals": 0}
 SECONDS: Final[Json] = {"unit": "s", "decimals": 1}
 AGE: Final[Json] = {"unit": "s", "decimals": 0}
@@ -54,7 +55,8 @@ class Column:
     """`gauge`: a bar in the cell, from 0 to 100."""
     link: Json | None = None
     hidden: bool = False
-    width: int | None = None
+    at_least: int | None = None
+    """Its least width; what the others leave goes to all alike."""
     minimum: int | None = None
     maximum: int | None = None
 
@@ -85,9 +87,19 @@ class Column:
             put("links", [self.link])
         if self.hidden:
             put("custom.hidden", True)
-        if self.width is not None:
-            put("custom.width", self.width)
+        if self.at_least is not None:
+            put("custom.minWidth", self.at_least)
         return {"matcher": {"id": "byName", "options": self.name}, "properties": properties}
+
+
+def _nothing(kind: str, text: str) -> Json:
+    """What stands in place of no value, in all columns of the kind."""
+    return {"matcher": {"id": "byType", "options": kind}, "properties": [{"id": "noValue", "value": text}]}
+
+
+# A panel's own text is for where its query finds nothing at all. A bar chart would write it under every bar whose label
+# it leaves out for want of room too.
+_OF_NOTHING: Final = {"table": (_nothing("number", "not known"),), "barchart": (_nothing("string", " "),)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,10 @@ class Panel:
                     "mappings": [],
                     "custom": self.custom,
                 },
-                "overrides": [column.override(table=self.kind == "table") for column in self.columns],
+                "overrides": [
+                    *_OF_NOTHING.get(self.kind, ()),
+                    *(column.override(table=self.kind == "table") for column in self.columns),
+                ],
             },
             "options": self.options,
         }
@@ -151,7 +166,9 @@ def target(sql: str, query_format: int = 1) -> Json:
     }
 
 
-def numbers(title: str, description: str, sql: str, *, width: int, height: int = 4, **more: Any) -> Panel:
+def numbers(
+    title: str, description: str, sql: str, *, width: int, height: int = 4, named: bool = True, **more: Any
+) -> Panel:
     """One row's columns as large numbers side by side; a text column too."""
     more.setdefault("empty", "not known")
     return Panel(
@@ -164,10 +181,11 @@ def numbers(title: str, description: str, sql: str, *, width: int, height: int =
         options={
             "reduceOptions": {"values": False, "calcs": ["lastNotNull"], "fields": "/.*/"},
             "orientation": "auto",
-            "textMode": "value_and_name",
+            "textMode": "value_and_name" if named else "value",
             "colorMode": "value",
             "graphMode": "none",
             "justifyMode": "auto",
+            "text": {"titleSize": 13, "valueSize": 18},
         },
         **more,
     )
@@ -188,7 +206,7 @@ def table(
             "cellHeight": "sm",
             "footer": {"show": False, "reducer": ["sum"], "fields": ""},
         },
-        custom={"align": "auto", "filterable": False},
+        custom={"align": "auto", "filterable": False, "minWidth": 76},
         **more,
     )
 

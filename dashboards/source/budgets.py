@@ -8,6 +8,7 @@ from board import (
     MONEY,
     MONTH,
     PERCENT,
+    ROUND_PERCENT,
     TO_CLIENT,
     Column,
     Dashboard,
@@ -52,6 +53,7 @@ FROM present_months
 WHERE client_id = ''
 """,
     width=8,
+    named=False,
 )
 
 TABLE = table(
@@ -86,7 +88,7 @@ ORDER BY status.share_percent DESC, status.client_id
     empty="No client has a budget in this month: give it one in clients.yaml",
     columns=(
         Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT),
+        Column("Client", link=TO_CLIENT, at_least=140),
         Column("Used", PERCENT, thresholds=BUDGET, cell="gauge", minimum=0, maximum=100),
         *(Column(name, MONEY) for name in ("Spent", "Budget", "Burn a day", "Forecast")),
         Column("Forecast %", PERCENT, thresholds=BUDGET),
@@ -112,7 +114,10 @@ LIMIT 20
     height=10,
     horizontal=True,
     empty="No client has a budget in this month",
-    columns=(Column("Used", PERCENT, colour="fixed:blue"), Column("Forecast", PERCENT, colour="fixed:gray")),
+    columns=(
+        Column("Used", ROUND_PERCENT, colour="fixed:blue"),
+        Column("Forecast", ROUND_PERCENT, colour="fixed:gray"),
+    ),
 )
 
 WITHOUT = table(
@@ -141,7 +146,7 @@ ORDER BY margins.charge_usd DESC NULLS LAST, margins.client_id
     empty="Every client has a budget",
     columns=(
         Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT),
+        Column("Client", link=TO_CLIENT, at_least=140),
         Column("Charge", MONEY),
         Column("Cost", MONEY),
     ),

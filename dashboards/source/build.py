@@ -1,4 +1,4 @@
-"""Writes dashboards/json/*.json from the modules beside this file: `make dashboards`."""
+"""Writes dashboards/json and dashboards/share from the modules beside this file: `make dashboards`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import client
 import models
 import overview
 import pipeline
+import share
 
 JSON = Path(__file__).parents[1] / "json"
 DASHBOARDS = (overview.DASHBOARD, client.DASHBOARD, budgets.DASHBOARD, models.DASHBOARD, pipeline.DASHBOARD)
@@ -20,13 +21,14 @@ DASHBOARDS = (overview.DASHBOARD, client.DASHBOARD, budgets.DASHBOARD, models.DA
 
 def built() -> dict[Path, str]:
     """File -> what is to stand in it."""
-    return {
+    staff = {
         JSON / f"{each.uid.removeprefix('spanledger-')}.json": json.dumps(
             each.json(), indent=2, ensure_ascii=False
         )
         + "\n"
         for each in DASHBOARDS
     }
+    return staff | share.built()
 
 
 if __name__ == "__main__":

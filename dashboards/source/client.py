@@ -50,11 +50,12 @@ ORDER BY lower(shown), client_id
 CURRENCY = Variable(
     "currency",
     "Currency",
-    "What the client is charged in, in this month.",
+    "What the client is charged in, in this month; it changes on a month's first day only.",
     """
-SELECT if(max(currency) = '', 'USD', max(currency)) AS currency
-FROM margins
-WHERE client_id = ${client:singlequote} AND month = ${month:singlequote} AND client_state = 'known'
+SELECT if(count() = 0, 'USD', toString(argMax(terms.currency, valid_from_day))) AS currency
+FROM current_terms AS terms
+WHERE client_id = ${client:singlequote}
+    AND valid_from_day <= toLastDayOfMonth(toDate(concat(${month:singlequote}, '-01')))
 """,
     hidden=True,
 )
@@ -94,6 +95,7 @@ FROM closes
 WHERE {OF_CLIENT}
 """,
     width=4,
+    named=False,
 )
 
 NOT_IN = numbers(
@@ -101,10 +103,10 @@ NOT_IN = numbers(
     "Unpriced: usage is known and its price is not. Incomplete: usage is missing, or was cut short and is a lower bound.",
     f"""
 SELECT
-    sum(margins.calls) AS "Calls",
-    sum(margins.unpriced_calls) AS "Unpriced",
-    sum(margins.incomplete_calls) AS "Incomplete"
-FROM margins
+    sum(days.calls) AS "Calls",
+    sum(arraySum(mapValues(days.unpriced))) AS "Unpriced",
+    sum(arraySum(mapValues(days.incomplete))) AS "Incomplete"
+FROM usage_by_day AS days
 WHERE {OF_CLIENT}
 """,
     width=7,
@@ -237,6 +239,7 @@ ORDER BY lines.charge DESC NULLS LAST, lines.cost DESC NULLS LAST, provider, mod
     width=24,
     empty="no calls in this month",
     columns=(
+        Column("Model", at_least=190),
         *(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out")),
         Column("Charge", MONEY),
         Column("Cost", MONEY),
@@ -320,7 +323,7 @@ ORDER BY "Calls" DESC, reason
     width=12,
     height=6,
     empty="nothing: every call has its price and its usage",
-    columns=(Column("Calls", COUNT),),
+    columns=(Column("Reason", at_least=260), Column("Calls", COUNT)),
     links=(link("Models and prices", "spanledger-models", month="${month:percentencode}"),),
 )
 
@@ -331,7 +334,7 @@ TERMS = table(
     """
 SELECT
     toString(greatest(valid_from_day, toDate('1971-01-01'))) AS "From",
-    plan AS "Plan",
+    replaceAll(plan, '_', ' ') AS "Plan",
     fee AS "Fee",
     allowance_cost_usd AS "Allowance, USD",
     minimum AS "Minimum",
@@ -355,6 +358,7 @@ ORDER BY valid_from_day
         Column("Allowance, USD", MONEY),
         Column("Minimum", MONEY),
         Column("Overrides", COUNT),
+        Column("Timezone", at_least=140),
     ),
 )
 

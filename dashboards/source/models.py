@@ -181,7 +181,7 @@ ORDER BY day, provider_shown
 
 MODELS = table(
     "Models, USD",
-    "What each model is used for and costs. Per priced call and per million tokens (in and out together): of calls whose cost is known.",
+    "What each model is used for and costs. Per priced call and per million (M) tokens, in and out together: of calls whose cost is known.",
     f"""
 SELECT
     provider AS "Provider",
@@ -192,7 +192,7 @@ SELECT
     toFloat64("Cost") / nullIf("Calls" - "Unpriced", 0) AS "Per priced call",
     toFloat64("Cost") * 1e6 / nullIf("Tokens in" + "Tokens out" - toFloat64(sum(
         {IN_TOKENS.format(units="days.unpriced_units")} + {OUT_TOKENS.format(units="days.unpriced_units")}
-    )), 0) AS "Per million tokens",
+    )), 0) AS "Per M tokens",
     toFloat64(sum({IN_TOKENS.format(units="days.units")})) AS "Tokens in",
     toFloat64(sum({OUT_TOKENS.format(units="days.units")})) AS "Tokens out",
     sum(arraySum(mapValues(days.unpriced))) AS "Unpriced",
@@ -206,13 +206,15 @@ ORDER BY "Cost" DESC NULLS LAST, provider, model
     height=10,
     empty="no calls in this month",
     columns=(
-        *(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out")),
+        Column("Model", at_least=170),
+        Column("Calls", COUNT),
+        *(Column(name, COUNT, at_least=110) for name in ("Tokens in", "Tokens out")),
         Column("Cost", MONEY),
         Column(
             "Share of cost", PERCENT, cell="gauge", minimum=0, maximum=100, thresholds=steps((None, "blue"))
         ),
         Column("Per priced call", SMALL_MONEY),
-        Column("Per million tokens", MONEY),
+        Column("Per M tokens", MONEY),
         Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
         Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE),
     ),
@@ -241,14 +243,19 @@ LIMIT 200
     width=14,
     height=8,
     empty="Every call of this month has its price",
-    columns=(Column("Calls", COUNT, thresholds=ANY_IS_ORANGE), Column("Clients", COUNT)),
+    columns=(
+        Column("Model", at_least=140),
+        Column("Reason", at_least=200),
+        Column("Calls", COUNT, thresholds=ANY_IS_ORANGE),
+        Column("Clients", COUNT),
+    ),
 )
 
 CACHED = table(
     "Caching by model, USD",
     "Cached tokens, what they cost, and what plain input would have cost in their place, as above. Empty: not known.",
     f"""
-SELECT provider AS "Provider", model AS "Model", cached AS "Cached tokens", cached_usd AS "Cost", saved_usd AS "Saved"
+SELECT provider AS "Provider", model AS "Model", cached AS "Cached", cached_usd AS "Cost", saved_usd AS "Saved"
 FROM ({SAVED})
 WHERE cached > 0
 ORDER BY saved_usd DESC NULLS LAST, provider, model
@@ -258,7 +265,8 @@ LIMIT 50
     height=8,
     empty="Nothing was read from a cache",
     columns=(
-        Column("Cached tokens", COUNT),
+        Column("Model", at_least=150),
+        Column("Cached", COUNT, at_least=110),
         Column("Cost", MONEY),
         Column("Saved", MONEY, thresholds=BELOW_ZERO_IS_RED),
     ),
@@ -290,6 +298,7 @@ FROM price_list
     width=12,
     height=8,
     empty="No price list yet: spanledger prices sync",
+    columns=(Column("Version", at_least=240),),
 )
 
 DASHBOARD = Dashboard(

@@ -33,7 +33,7 @@ SELECT
     losses.charge AS "Pays",
     losses.cost AS "Costs",
     losses.currency AS "Currency",
-    terms.plan AS "Plan",
+    replaceAll(terms.plan, '_', ' ') AS "Plan",
     losses.loss_usd AS "Loses, USD"
 FROM losses
 LEFT JOIN
@@ -50,8 +50,8 @@ ORDER BY losses.loss_usd DESC, losses.client_id
     empty="No client costs more than it pays in this month",
     columns=(
         Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT),
-        Column("Loses", MONEY, thresholds=steps((None, "red")), colour="background", link=TO_CLIENT),
+        Column("Client", link=TO_CLIENT, at_least=150),
+        Column("Loses", MONEY, thresholds=steps((None, "red")), colour="background"),
         Column("Pays", MONEY),
         Column("Costs", MONEY),
         Column("Loses, USD", MONEY, thresholds=steps((None, "red"))),
@@ -106,11 +106,11 @@ NOT_IN = numbers(
     "Nobody's: no client is named, or one without terms; their cost counts and nobody is charged for it.",
     """
 SELECT
-    sum(margins.calls) AS "Calls",
-    sum(margins.unpriced_calls) AS "Unpriced",
-    sum(margins.incomplete_calls) AS "Incomplete",
-    sumIf(margins.calls, client_state != 'known') AS "Nobody's"
-FROM margins
+    sum(days.calls) AS "Calls",
+    sum(arraySum(mapValues(days.unpriced))) AS "Unpriced",
+    sum(arraySum(mapValues(days.incomplete))) AS "Incomplete",
+    sumIf(days.calls, client_state != 'known') AS "Nobody's"
+FROM usage_by_day AS days
 WHERE month = ${month:singlequote}
 """,
     width=8,
@@ -214,13 +214,13 @@ FROM
     HAVING countIf(m.month = ${{month:singlequote}}) > 0
 ) AS now_
 LEFT JOIN current_clients AS clients ON clients.client_id = now_.client_id
-ORDER BY ifNull(now_.margin_usd < 0, false) DESC, now_.charge_usd DESC NULLS LAST, now_.client_id
+ORDER BY least(ifNull(now_.margin_usd, 0), 0), now_.charge_usd DESC NULLS LAST, now_.client_id
 """,
     height=11,
     empty="No client has terms in this month: spanledger clients apply clients.yaml",
     columns=(
         Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT),
+        Column("Client", link=TO_CLIENT, at_least=150),
         Column("Charge", MONEY),
         Column("Cost", MONEY),
         Column("Margin", MONEY, thresholds=BELOW_ZERO_IS_RED),

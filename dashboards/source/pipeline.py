@@ -87,7 +87,7 @@ FROM drift_found
 WHERE last_checked_at > toDateTime64(0, 3, 'UTC')
 """,
     width=12,
-    height=5,
+    height=6,
     empty="not checked yet",
     columns=(Column("Found", COUNT, thresholds=ANY_IS_RED), Column("Ago", AGE)),
 )
@@ -102,7 +102,7 @@ FROM pipeline_stalls
 ORDER BY part
 """,
     width=12,
-    height=5,
+    height=6,
     empty="not known",
     columns=(Column("For", AGE, thresholds=steps((None, "text"), (300, "orange"), (1800, "red"))),),
 )
@@ -212,7 +212,7 @@ LIMIT 100
 """,
     width=24,
     empty="nothing: every call has its price and its usage",
-    columns=(Column("Calls", COUNT),),
+    columns=(Column("Reason", at_least=300), Column("Calls", COUNT)),
 )
 
 DASHBOARD = Dashboard(

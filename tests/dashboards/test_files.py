@@ -22,9 +22,8 @@ SET_FOR_GRAFANA = {
 
 def test_the_json_is_what_make_dashboards_makes_of_the_source() -> None:
     built = runpy.run_path(str(dashboards.FOLDER / "source" / "build.py"))["built"]()
-    assert {
-        path: path.read_text(encoding="utf-8") for path in (dashboards.FOLDER / "json").glob("*.json")
-    } == built
+    there = [path for folder in ("json", "share") for path in (dashboards.FOLDER / folder).glob("*.json")]
+    assert {path: path.read_text(encoding="utf-8") for path in there} == built
 
 
 def test_there_are_five_dashboards() -> None:

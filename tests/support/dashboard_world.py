@@ -133,6 +133,22 @@ def fill(ledger: Any) -> None:
     rollup.refresh(ledger)
 
 
+BALLAST: Final = 200_000
+
+
+def burden(ledger: Any) -> None:
+    """Rows of the roll-up in years that no panel of these months shows; a query that reads them reads too much."""
+    ledger.command(
+        "INSERT INTO usage_15m (quarter, client_id, model, calls) SELECT toDateTime('2023-01-01', 'UTC') "
+        f"+ number % 500 * 900, 'acme', concat('ballast ', toString(number)), 1 FROM numbers({BALLAST})"
+    )
+    ledger.command(
+        "INSERT INTO usage_day (month, client_id, day, client_state, model, calls) "
+        "SELECT formatDateTime(toDate('2023-01-01') + number % 700 AS on, '%Y-%m'), 'acme', on, 'known', "
+        f"concat('ballast ', toString(number)), 1 FROM numbers({BALLAST})"
+    )
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[endpoint.Endpoint]:
     """The endpoint with this world in its database `test`."""
@@ -142,5 +158,6 @@ def running(folder: Path) -> Iterator[endpoint.Endpoint]:
         sync.sync(owner)
         by_hand(owner)
         fill(owner)
+        burden(owner)
         owner.close()
         yield started
