@@ -236,6 +236,20 @@ def many_models(count: int = 40, **changes):
     )
 
 
+def test_figures_too_long_to_stand_beside_a_models_name_stand_below_it():
+    many = {"input": Decimal(10**15), "output": Decimal(10**15)}
+    amount = eur("123456789012.34")
+    line = ModelLine("openai", "gpt-5.2", 10**9, many, charge=amount, cost=amount)
+    found = [
+        each.split()
+        for each in lines(
+            statement(models=(line,), fees=(), minimum=None, adjustments=(), taxes=(), days=(), total=amount)
+        )
+    ]
+    assert ["gpt-5.2", "openai"] in found
+    assert [row for row in found if row[:1] == ["1,000,000,000"]]
+
+
 def test_the_header_row_repeats_on_every_page_of_the_table():
     pages = [page.extract_text() for page in read(many_models()).pages]
     with_models = [page for page in pages if "a-rather-long-model-name" in page]
