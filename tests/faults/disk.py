@@ -2,7 +2,7 @@
 
 It is a tmpfs in a mount namespace of this process, which root may make, or anybody where the machine allows
 namespaces of users. It is gone with the process, however that ends. Elsewhere the folder lies on the
-machine's disk and the size of files is limited instead (`RLIMIT_FSIZE`), process by process.
+machine's disk and the size of files is limited instead (`RLIMIT_FSIZE`), of processes that are named.
 """
 
 import ctypes
