@@ -42,7 +42,7 @@ def test_at_800_one_message_says_who_how_much_of_what_and_by_when(
         "alertname": "Budget threshold reached",
         "grafana_folder": "spanledger",
         "client_id": "acme",
-        "client": "ACME",
+        "subject": "ACME (acme)",
         "month": "2026-10",
         "threshold": "80",
         "budget": "1000",

@@ -146,7 +146,8 @@ def test_a_rule_is_whole(uid: str) -> None:
             assert step["datasourceUid"] == "clickhouse"
             assert set(model) == MODEL
             assert (model["editorType"], model["queryType"], model["format"]) == ("sql", "table", 1)
-    assert {"summary", "subject", "facts", "dashboard", "runbook_url"} <= rule["annotations"].keys()
+    assert all(" AS subject, " in query for query in queries(rule).values())
+    assert {"summary", "facts", "dashboard", "runbook_url"} <= rule["annotations"].keys()
 
 
 def test_only_a_ledger_that_does_not_answer_is_told_by_an_error_and_by_one_rule() -> None:

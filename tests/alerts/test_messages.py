@@ -40,7 +40,7 @@ def budget(client_id: str, name: str = "", *, at: datetime = NOON, status: str =
     labels = {
         "alertname": "Budget threshold reached",
         "client_id": client_id,
-        "client": name or client_id,
+        "subject": f"{name} ({client_id})" if name else client_id,
         "month": "2026-10",
         "threshold": "80",
         "budget": "1000",
@@ -54,7 +54,8 @@ def budget(client_id: str, name: str = "", *, at: datetime = NOON, status: str =
 
 
 def unpriced(provider: str, model: str, reason: str) -> Alert:
-    labels = {"alertname": "Unpriced model", "provider": provider, "model": model, "reason": reason}
+    labels = {"alertname": "Unpriced model", "subject": f"{provider} {model}", "provider": provider}
+    labels |= {"model": model, "reason": reason}
     values = {"calls": 3.0, "clients": 2.0, "first_day": 1792022400.0}
     return Alert(labels, RULES["unpriced-model"]["annotations"], values, NOON, "firing")
 
@@ -150,11 +151,24 @@ def test_a_resolved_client_is_named_beside_those_that_are_not() -> None:
     assert sent.lines[:2] == ["As before: `acme` (80 %)", "Resolved: `cobalt` (80 %)"]
 
 
+def test_what_grafana_has_not_asked_again_since_its_restart_is_named_without_its_templates() -> None:
+    one = budget("acme")
+    raw = {name: f"{{{{ {text}" for name, text in one.annotations.items()}
+    # As literal text: the renderer expands annotations, which Grafana has not done here.
+    alert = replace(
+        one, annotations={name: "{{ `" + text.replace("`", "") + "` }}" for name, text in raw.items()}
+    )
+    sent = message([alert, replace(alert, status="resolved", ended=NOON)])
+    assert sent.title == "Budget threshold reached: acme"
+    assert sent.lines[0].startswith("• `acme`: ")
+    assert sent.lines[1] == "Resolved: `acme`"
+    assert "{{" not in sent.title + sent.text
+
+
 def test_a_ledger_that_does_not_answer_is_told_as_that() -> None:
     """Grafana makes this alert by itself, with annotations that lack every label and number."""
     labels = {"alertname": "DatasourceError", "rulename": "Pipeline stalled", "datasource_uid": "clickhouse"}
     annotations = {
-        "subject": "[none]",
         "facts": "[none]",
         "runbook_url": RULES["pipeline-stalled"]["annotations"]["runbook_url"],
         "Error": "dial tcp 127.0.0.1:8123: connect: connection refused <!here>",

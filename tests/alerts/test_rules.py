@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spanledger import names
 from spanledger_billing import rollup
+from spanledger_billing.senders import applying
+from spanledger_billing.senders.model import Sender, stamp
 from support.agency import CLIENTS, spend
 from support.applied import apply
 from support.grafana_rules import Alert, Rule
@@ -15,6 +18,7 @@ from support.priced_calls import arrive, call
 from support.slack_messages import message
 
 if TYPE_CHECKING:
+    from support.spans import Span
     from support.still_clock import StillClock
 
 
@@ -120,12 +124,35 @@ def test_calls_that_name_nobody_or_somebody_without_terms_are_told(ledger: Any, 
     spend(ledger, "3", client="zebra")
     spend(ledger, "", client="zebra", at="2026-10-14 11:00", model="orca-9")
     found = alerts(ledger, "unattributed-usage", clock.at)
-    assert [alert.labels["state"] for alert in found] == ["unknown", "unattributed"]
+    assert [alert.labels["state"] for alert in found] == ["unattributed", "unknown"]
     nobody = "1 calls of the last 35 days are billed to nobody; they cost 2.50 USD."
     unknown = "2 calls of the last 35 days are billed to nobody; they cost 3.00 USD, without the 1 that have no price."
     assert firsts(found)[:2] == [
-        f"• `Calls that name clients without terms`: {unknown}",
         f"• `Calls that name no client`: {nobody}",
+        f"• `Calls that name clients without terms`: {unknown}",
+    ]
+
+
+def test_a_sender_that_names_a_client_which_it_may_not_bill_is_told(ledger: Any, clock: StillClock) -> None:
+    web = Sender("web", stamp("web-token"), ("acme",))
+    applying.carry_out(ledger, applying.plan(ledger, (web,), b""))
+    now = clock.set(datetime.now(UTC) + timedelta(seconds=2))
+
+    def sent(client: str, token: str) -> Span:
+        at = now - timedelta(minutes=5)
+        return call("5", client=client, at=at, extra={names.SENDER: stamp(token)})
+
+    arrive(ledger, sent("acme", "web-token"), at=now)
+    assert alerts(ledger, "sender-refused", now) == []
+    arrive(
+        ledger, sent("dune", "web-token"), sent("cobalt", "web-token"), sent("acme", "another-token"), at=now
+    )
+    found = alerts(ledger, "sender-refused", now)
+    assert [alert.labels["severity"] for alert in found] == ["critical", "critical"]
+    nobody = "calls of the last two days bill nobody"
+    assert sorted(firsts(found)[:2]) == [
+        f"• `sender {stamp('another-token')[:12]}`: 1 {nobody} (sender unknown); they claim 1 different clients.",
+        f"• `web`: 2 {nobody} (sender may not bill this client); they claim 2 different clients.",
     ]
 
 

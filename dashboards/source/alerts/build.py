@@ -60,11 +60,10 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
     data.append(_expression("fires", type="threshold", expression=fires["number"], conditions=[condition]))
     texts = {
         key: " ".join(rule[key].split())
-        for key in ("subject", "mark", "facts", "dashboard", "superseded")
+        for key in ("mark", "facts", "dashboard", "superseded")
         if key in rule
     }
-    texts["summary"] = f"{texts['subject']}: {texts.pop('facts')}"
-    texts["facts"] = " ".join(rule["facts"].split())
+    texts["summary"] = f"{{subject}}: {texts['facts']}"
     return {
         "uid": f"spanledger-{rule['uid']}",
         "title": rule["title"],
@@ -115,7 +114,6 @@ THOUSANDS = (
     ' | reReplaceAll "^(-?\\\\d+)(\\\\d{3})" "$1,$2"'
     + ' | reReplaceAll "^(-?\\\\d+)(\\\\d{3})," "$1,$2,"' * 3
 )
-WHO = "{{ $labels.client }}{{ if ne $labels.client $labels.client_id }} ({{ $labels.client_id }}){{ end }}"
 NUMBERS = {
     form: "{{ with $values.NAME }}{{ " + how + " }}{{ else }}?{{ end }}"
     for form, how in {
@@ -147,8 +145,6 @@ def _text(text: str, rule: dict[str, Any]) -> str:
 
     def one(found: re.Match[str]) -> str:
         name, form = found["name"], found["form"] or ""
-        if (name, form) == ("who", ""):
-            return WHO
         forms, names = (NUMBERS, numbers) if form in NUMBERS else (LABELS, rule["labels"])
         if name not in names or form not in forms:
             raise ValueError(
