@@ -58,6 +58,11 @@ TIMES = {
     "1999": int(datetime(1999, 12, 31, tzinfo=UTC).timestamp()) * 10**9,
     "2200": int(datetime(2200, 1, 1, tzinfo=UTC).timestamp()) * 10**9,
     "in an hour and a half": time.time_ns() + 5_400 * 10**9,
+    # OTLP counts nanoseconds in 64 bits without a sign. Read with one, as the collector does, the later half lies
+    # before 1970, the first of it in 1677: outside of what the ledger's column holds.
+    "the last with a sign": 2**63 - 2_000,
+    "the first beyond": 2**63,
+    "the last there is": 2**64 - 2_000,
 }
 
 
@@ -70,6 +75,7 @@ def _send(endpoint: str, spans: list[tuple[str, dict, int | None]]) -> None:
     for name, attributes, start in spans:
         start = start or time.time_ns()
         span = tracer.start_span(name, attributes=attributes, start_time=start)
+        span.add_event("first token", timestamp=start)
         span.end(end_time=start + 1_000)
     exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=30)
     assert exporter.export(memory.get_finished_spans()) is SpanExportResult.SUCCESS
