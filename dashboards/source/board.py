@@ -206,7 +206,7 @@ def table(
             "cellHeight": "sm",
             "footer": {"show": False, "reducer": ["sum"], "fields": ""},
         },
-        custom={"align": "auto", "filterable": False, "minWidth": 76},
+        custom={"align": "auto", "filterable": False, "minWidth": 92},
         **more,
     )
 

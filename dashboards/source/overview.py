@@ -81,13 +81,13 @@ WHERE month = ${month:singlequote}
 
 AGAINST = numbers(
     "Charge against last month, USD",
-    "What clients owe so far, beside what they owed by the same day of the month before (by the end of it, where the month "
-    "is over). Fees count on the first day of their terms.",
+    "What clients owed by the same day of the month before (by the end of it, where the month "
+    "is over), and by how much the charge at the left is more or less. Fees count on the first day of their terms.",
     f"""
 SELECT
-    sumIf(days.charge_usd, days.month = ${{month:singlequote}}) AS "So far",
     sumIf(days.charge_usd, days.month != ${{month:singlequote}}) AS "Last month by then",
-    toFloat64("So far" - "Last month by then") * 100 / nullIf(toFloat64("Last month by then"), 0) AS "Change"
+    toFloat64(sumIf(days.charge_usd, days.month = ${{month:singlequote}}) - "Last month by then") * 100
+        / nullIf(toFloat64("Last month by then"), 0) AS "Change"
 FROM billed_days_usd AS days
 LEFT JOIN (SELECT client_id, month, today FROM present_months WHERE month = ${{month:singlequote}}) AS present
     ON present.client_id = days.client_id
@@ -103,19 +103,19 @@ WHERE days.month IN (${{month:singlequote}}, {BEFORE})
 NOT_IN = numbers(
     "Calls, and those not in the sums",
     "Unpriced: usage is known and its price is not. Incomplete: usage is missing, or was cut short and is a lower bound. "
-    "Nobody's: no client is named, or one without terms; their cost counts and nobody is charged for it.",
+    "Of nobody: no client is named, or one without terms; their cost counts and nobody is charged for it.",
     """
 SELECT
     sum(days.calls) AS "Calls",
     sum(arraySum(mapValues(days.unpriced))) AS "Unpriced",
     sum(arraySum(mapValues(days.incomplete))) AS "Incomplete",
-    sumIf(days.calls, client_state != 'known') AS "Nobody's"
+    sumIf(days.calls, client_state != 'known') AS "Of nobody"
 FROM usage_by_day AS days
 WHERE month = ${month:singlequote}
 """,
     width=8,
     standard=COUNT,
-    columns=tuple(Column(name, thresholds=ANY_IS_ORANGE) for name in ("Unpriced", "Incomplete", "Nobody's")),
+    columns=tuple(Column(name, thresholds=ANY_IS_ORANGE) for name in ("Unpriced", "Incomplete", "Of nobody")),
 )
 
 THROUGH = bars(

@@ -143,3 +143,12 @@ def test_every_panel_says_something_where_there_is_nothing(reader: Any) -> None:
         ("spanledger-budgets", "Budget by client"),
     ):
         assert dashboards.rows(reader, uid, title, **nothing) == []
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.dashboard}: {query.title}")
+def test_no_name_or_comment_holds_a_quote_that_would_hide_a_macro(query: dashboards.Query) -> None:
+    """The data source looks for macros outside of texts, and takes any quote for the beginning of one."""
+    without_texts = re.sub(r"'[^']*'", "", query.sql)
+    assert "'" not in without_texts
+    assert all("'" not in name for name in re.findall(r'"([^"]*)"', query.sql))
+    assert "--" not in without_texts
