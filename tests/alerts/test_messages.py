@@ -117,6 +117,28 @@ def test_a_name_stays_readable() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("amount", "decimals", "shown"),
+    [
+        (0.0, "2", "0.00"),
+        (999.994, "2", "999.99"),
+        (1234.5, "2", "1,234.50"),
+        (-1234567.891, "3", "-1,234,567.891"),
+        (12345678901.0, "0", "12,345,678,901"),
+    ],
+)
+def test_an_amount_has_the_decimals_of_its_currency_and_commas(
+    amount: float, decimals: str, shown: str
+) -> None:
+    one = budget("acme")
+    one = replace(
+        one,
+        labels=one.labels | {"decimals": decimals, "budget": "1500000.5"},
+        values=one.values | {"spent": amount},
+    )
+    assert f": {shown} of 1,500,000.5 USD of the budget" in message([one]).lines[0]
+
+
 @pytest.mark.parametrize("name", [name for name in HOSTILE.values() if len(name) < 200])
 def test_the_link_to_the_dashboard_names_the_client_exactly(name: str) -> None:
     (link,) = re.findall(r"<([^>|]*)\|Dashboard>", message([budget(name)]).text)
