@@ -18,7 +18,7 @@ from spanledger_billing.statements.load import LedgerSource
 from spanledger_billing.statements.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from spanledger_billing.statements.model import Statement
@@ -76,6 +76,7 @@ def close(
 
     Raises:
         InvalidInputError: there is no such cause, or such a client in that month.
+        OperatorError: some could not be closed, after all others were.
 
     """
     unknown = sorted(set(accept) - set(causes.NAMES))
@@ -107,14 +108,35 @@ def close(
     if not ready:
         return
     tell(CLOSING, 0, len(ready))
-    readings = _read(ledger, month, [each.client_id for each in ready])
+    source = LedgerSource(ledger)
+    if len(ready) > 1:
+        source.clients(month)  # reads all of them at once
+    failed: dict[str, OperatorError] = {}
     for done, each in enumerate(ready, start=1):
         outcome = Outcome(each.client_id, month, causes=found[each.client_id])
-        if dry_run:
-            yield replace(outcome, statement=readings[each.client_id][0])
+        try:
+            reading = _read(source, each.client_id, month)
+            if dry_run:
+                outcome = replace(outcome, statement=reading[0])
+            else:
+                outcome = _close_one(ledger, outcome, reading, head)
+        except OperatorError as error:
+            failed[each.client_id] = error
         else:
-            yield _close_one(ledger, outcome, readings[each.client_id], head)
+            yield outcome
         tell(CLOSING, done, len(ready))
+    if failed:
+        raise _together(failed, len(ready))
+
+
+def _together(failed: Mapping[str, OperatorError], of: int) -> OperatorError:
+    """One fault as it is; several as one that tells them all."""
+    if len(failed) == 1:
+        return next(iter(failed.values()))
+    return OperatorError(
+        f"{len(failed)} of {of} months could not be closed",
+        next_step="\n".join(f"{client_id}: {error}" for client_id, error in failed.items()),
+    )
 
 
 def _months(ledger: Any, month: str, clients: Collection[str]) -> list[Month]:
@@ -166,7 +188,7 @@ def _close_one(ledger: Any, outcome: Outcome, reading: Reading, read_after: chai
         if since:
             # Another month of this client was closed meanwhile, and may have taken adjustments.
             read_after = head
-            reading = _read(ledger, month, [client_id])[client_id]
+            reading = _read(LedgerSource(ledger), client_id, month)
         draft, frozen = reading
         statement = replace(draft, number=_number(month, head.number + 1), status=Status.CLOSED)
         accepted = [(cause.name, cause.count) for cause in outcome.causes]
@@ -200,20 +222,14 @@ def _closed_since(ledger: Any, client_id: str, head: chain.Head) -> set[str]:
     return {month for (month,) in found.result_rows}
 
 
-def _read(ledger: Any, month: str, clients: Sequence[str]) -> dict[str, Reading]:
+def _read(source: LedgerSource, client_id: str, month: str) -> Reading:
     """Document and rows, both made of the same answers of the views."""
-    source = LedgerSource(ledger)
-    if len(clients) > 1:
-        source.clients(month)  # reads all of them at once
-    made: dict[str, Reading] = {}
-    for client_id in clients:
-        statement, found = source.reading(client_id, month)
-        rows = figures(found)
-        if statement.net.amount != rows.net:
-            raise OperatorError(
-                f"{client_id} {month}: the statement's net is {statement.net}, "
-                f"its lines add up to {rows.net}; it was not closed",
-                next_step="spanledger repair, and report it if it stays so",
-            )
-        made[client_id] = statement, rows
-    return made
+    statement, found = source.reading(client_id, month)
+    rows = figures(found)
+    if statement.net.amount != rows.net:
+        raise OperatorError(
+            f"{client_id} {month}: the statement's net is {statement.net}, its lines add up to {rows.net}; "
+            "it was not closed",
+            next_step="spanledger repair, and report it if it stays so",
+        )
+    return statement, rows

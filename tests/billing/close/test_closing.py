@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spanledger_billing.close import chain, closing, freezing, verifying
-from spanledger_billing.errors import InvalidInputError
+from spanledger_billing.errors import InvalidInputError, RefusedError
 from spanledger_billing.statements.delivery import Order, document
 from spanledger_billing.statements.load import LedgerSource
 from spanledger_billing.statements.model import Copy, Status
@@ -153,6 +153,24 @@ def test_a_cause_against_one_client_keeps_no_other_from_its_statement(october: A
     store(october, call("2026-10-11T12:00", None))
     outcomes = list(closing.close(october, "2026-10"))
     assert [(each.client_id, each.refused) for each in outcomes] == [("acme", True), ("cobalt", False)]
+
+
+def test_a_fault_with_one_client_keeps_no_other_from_its_statement_and_is_told_last(
+    october: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = LedgerSource.reading
+
+    def fails(source: LedgerSource, client_id: str, month: str) -> Any:
+        if client_id == "acme":
+            raise RefusedError("no exchange rate of GBP is known")
+        return read(source, client_id, month)
+
+    monkeypatch.setattr(LedgerSource, "reading", fails)
+    outcomes = closing.close(october, "2026-10")
+    assert next(outcomes).client_id == "cobalt"
+    with pytest.raises(RefusedError, match="no exchange rate of GBP"):
+        next(outcomes)
+    assert october.query("SELECT client_id FROM closes").result_rows == [("cobalt",)]
 
 
 @pytest.mark.parametrize(

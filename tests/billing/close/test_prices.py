@@ -19,6 +19,7 @@ from support.price_lists import a_list
 from support.rolled_up import by_hand
 from support.stored_calls import call
 
+MILLION = {"input": 1_000_000, "output": 0}
 OCTOBER = Days(date(2026, 10, 1), date(2026, 10, 31))
 
 
@@ -30,8 +31,7 @@ def october(ledger_with_clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
     ledger = by_hand(ledger_with_clients)
     sync.put_in_force(ledger, a_list("100"))
-    million = {"input": 1_000_000, "output": 0}
-    arrive(ledger, [arrival(million, at=datetime(2026, 10, 10, 12, tzinfo=UTC), response_model="gpt-4o")])
+    arrive(ledger, [arrival(MILLION, at=datetime(2026, 10, 10, 12, tzinfo=UTC), response_model="gpt-4o")])
     store(ledger, call("2026-11-05T12:00", "0"))
     return ledger
 
@@ -68,3 +68,16 @@ def test_repricing_a_closed_month_needs_consent_and_is_an_adjustment_once(octobe
     statement = closed(october, "2026-11", accept=["month-not-over", "pipeline-behind"])
     assert str(statement.net) == "-13.00 USD"
     assert due(october) == []
+
+
+def test_pricing_what_a_closed_month_left_unpriced_needs_consent_and_is_an_adjustment(october: Any) -> None:
+    arrive(october, [arrival(MILLION, at=datetime(2026, 10, 11, tzinfo=UTC), response_model="o3")])
+    rollup.refresh(october)
+    assert str(closed(october, "2026-10", accept=["unpriced"]).total) == "130.00 USD"
+    priced = a_list("10", model="o3")
+    assert sync.take_over(october, priced).left_closed == 1
+    rollup.refresh(october)
+    assert due(october) == []
+    assert sync.take_over(october, priced, closed=True).left_closed == 0
+    rollup.refresh(october)
+    assert due(october) == [("2026-10", "2026-11", Decimal(13), "new prices")]
