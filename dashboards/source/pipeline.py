@@ -215,12 +215,39 @@ LIMIT 100
     columns=(Column("Reason", at_least=300), Column("Calls", COUNT)),
 )
 
+REFUSED = table(
+    "Senders that may not bill whom they name",
+    "Of the last two days, whatever period is chosen: calls that were taken in and attributed to nobody, because their sender is unknown or "
+    "may not bill the client that they name. A sender is added or allowed in senders.yaml.",
+    """
+SELECT
+    if(sender_name = '', '(unknown)', sender_name) AS "Sender",
+    refusals.reason AS "Reason",
+    refusals.calls AS "Calls",
+    refusals.claimed_ids AS "Ids named",
+    toString(toDateTime(last_call, 'UTC')) AS "Last call, UTC"
+FROM sender_refusals AS refusals
+ORDER BY refusals.calls DESC, sender_name, refusals.reason
+LIMIT 50
+""",
+    width=24,
+    height=6,
+    empty="none: every sender bills whom it may",
+    columns=(
+        Column("Sender", at_least=120),
+        Column("Reason", at_least=260),
+        Column("Calls", COUNT, thresholds=ANY_IS_ORANGE),
+        Column("Ids named", COUNT),
+        Column("Last call, UTC", at_least=170),
+    ),
+)
+
 DASHBOARD = Dashboard(
     uid="spanledger-pipeline",
     title="Pipeline health",
     description="Whether what apps send becomes figures, how late, and what of it makes no sense.",
     variables=(),
-    panels=(ARRIVALS, ROLLUP, ODD, DRIFT, STALLS, FLOW, WAITED, CALLS, APPS, REASONS),
+    panels=(ARRIVALS, ROLLUP, ODD, DRIFT, STALLS, FLOW, WAITED, CALLS, APPS, REASONS, REFUSED),
     by_time=True,
     refresh="30s",
 )
