@@ -63,7 +63,19 @@ def _message(span: Finished) -> bytes:
     parts.append(
         _TIMES.pack(_KIND_CLIENT, b"\x39", span.started_ns, b"\x41", span.ended_ns, b"\x85\x01", flags)
     )
-    for key, value in span.attributes.items():
+    recurring = span.recurring
+    if recurring is not None:
+        if recurring.encoded is None:
+            recurring.encoded = b"".join(_attributes(recurring.attributes))
+        parts.append(recurring.encoded)
+    parts += _attributes(span.attributes)
+    parts.append(_ERROR if span.failed else _UNSET)
+    return b"".join(parts)
+
+
+def _attributes(attributes: dict[str, Value]) -> list[bytes]:
+    parts: list[bytes] = []
+    for key, value in attributes.items():
         if type(value) is int:
             number = _number(value)
             parts.append(_before_number(key, len(number)))
@@ -74,8 +86,7 @@ def _message(span: Finished) -> bytes:
             parts.append(_known_bool(key, value))
         else:
             parts.append(_attribute(key, _value(value)))
-    parts.append(_ERROR if span.failed else _UNSET)
-    return b"".join(parts)
+    return parts
 
 
 def _attribute(key: str, value: bytes) -> bytes:

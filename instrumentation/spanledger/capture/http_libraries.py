@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from spanledger import health
 from spanledger.capture import meter as metering
 from spanledger.capture import reaper
+from spanledger.capture.answer_headers import answer_headers
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
 from spanledger.wire import Request, by_address, content_decoder, may_ask
@@ -213,7 +214,7 @@ class LibraryHooks:
             headers = response.headers
             content = self._content(response)
             if content is not None:
-                call.answered(response.status_code, headers, decoded=True)
+                call.answered(response.status_code, answer_headers(headers), decoded=True)
                 call.feed(content)
                 call.finish(ended=True)
                 return

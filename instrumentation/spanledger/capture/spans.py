@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from spanledger import names
-from spanledger.capture.tracing import Finished, ids
+from spanledger.capture.tracing import Finished, Recurring, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +42,7 @@ class CallFacts:
 _READING = {
     "request_model": names.REQUEST_MODEL,
     "response_model": names.RESPONSE_MODEL,
-    "response_id": names.RESPONSE_ID,
     "stream": names.REQUEST_STREAM,
-    "billing_key": names.BILLING_KEY,
     "service_tier": names.SERVICE_TIER,
     "service_tier_requested": names.SERVICE_TIER_REQUESTED,
     "inference_geo": names.INFERENCE_GEO,
@@ -55,8 +54,38 @@ _READING = {
 }
 
 
-_said = attrgetter(*_READING)
-_SAID_NAMES = tuple(_READING.values())
+_said = attrgetter("provider", "operation", "found", "complete", "billable", *_READING)
+_SAID_NAMES = (
+    names.PROVIDER,
+    names.OPERATION,
+    names.USAGE_FOUND,
+    names.USAGE_COMPLETE,
+    names.BILLABLE,
+    *_READING.values(),
+)
+
+
+@lru_cache(maxsize=1024)
+def _recurring(
+    who: Attribution, exchange: tuple[Value | None, ...], said: tuple[Value | None, ...]
+) -> Recurring:
+    """What a call has in common with others of its client, host and models: made once."""
+    told = zip((*_EXCHANGE_NAMES, *_SAID_NAMES), (*exchange, *said), strict=True)
+    attributes = {name: value for name, value in told if value is not None and value != ()}
+    attributes.update(_attribution(who))
+    if names.METERED_BY in attributes:
+        attributes[names.BILLABLE] = "no"
+    return Recurring(attributes)
+
+
+_EXCHANGE_NAMES = (
+    names.SERVER_ADDRESS,
+    names.SERVER_PORT,
+    names.METERED_BY,
+    names.RESEND_COUNT,
+    names.HTTP_STATUS,
+    names.FINISH_REASONS,
+)
 
 
 def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading) -> None:
@@ -69,6 +98,15 @@ def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading)
         _call_attributes(facts, reading),
         failed=failed,
     )
+    exchange = (
+        facts.host,
+        facts.port,
+        facts.metered_by,
+        facts.resend_count,
+        facts.status,
+        tuple(reading.finish_reasons),
+    )
+    span.recurring = _recurring(facts.attribution, exchange, _said(reading))
     record(span)
     if not reading.lines:
         return
@@ -92,19 +130,8 @@ def _span(
     return Finished(name, trace_id, span_id, parent, facts.started_ns, facts.ended_ns, failed, attributes)
 
 
-def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
-    attributes: dict[str, Value] = {
-        names.PROVIDER: reading.provider,
-        names.OPERATION: reading.operation,
-        names.SERVER_ADDRESS: facts.host,
-        names.USAGE_FOUND: reading.found,
-        names.USAGE_COMPLETE: reading.complete,
-    }
-    if facts.port is not None:
-        attributes[names.SERVER_PORT] = facts.port
-    if facts.metered_by is not None:
-        attributes[names.METERED_BY] = facts.metered_by
-    who = facts.attribution
+def _attribution(who: Attribution) -> dict[str, Value]:
+    attributes: dict[str, Value] = {}
     if who.client_id is not None:
         attributes[names.CLIENT_ID] = who.client_id
     if who.project is not None:
@@ -115,29 +142,34 @@ def _common_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
 
 
 def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
-    attributes = _common_attributes(facts, reading)
-    attributes[names.BILLABLE] = "no" if facts.metered_by is not None else reading.billable
-    for name, value in zip(_SAID_NAMES, _said(reading), strict=True):
-        if value is not None:
-            attributes[name] = value
-    if reading.finish_reasons:
-        attributes[names.FINISH_REASONS] = tuple(reading.finish_reasons)
-    if facts.resend_count is not None:
-        attributes[names.RESEND_COUNT] = facts.resend_count
-    if facts.status is not None:
-        attributes[names.HTTP_STATUS] = facts.status
+    """What this call has for itself."""
+    attributes = _usage_attributes(reading.usage)
+    if reading.response_id is not None:
+        attributes[names.RESPONSE_ID] = reading.response_id
+    if reading.billing_key is not None:
+        attributes[names.BILLING_KEY] = reading.billing_key
     if facts.provider_request_id is not None:
         attributes[names.PROVIDER_REQUEST_ID] = facts.provider_request_id
     if facts.metering_error is not None:
         attributes[names.METERING_ERROR] = facts.metering_error
     if reading.stream and facts.first_chunk_ns is not None:
         attributes[names.TIME_TO_FIRST_CHUNK] = (facts.first_chunk_ns - facts.started_ns) / 1e9
-    attributes.update(_usage_attributes(reading.usage))
     return attributes
 
 
 def _line_attributes(facts: CallFacts, reading: Reading, line: Line, ordinal: int) -> dict[str, Value]:
-    attributes = _common_attributes(facts, reading)
+    attributes: dict[str, Value] = {
+        names.PROVIDER: reading.provider,
+        names.OPERATION: reading.operation,
+        names.SERVER_ADDRESS: facts.host,
+        names.USAGE_FOUND: reading.found,
+        names.USAGE_COMPLETE: reading.complete,
+        **_attribution(facts.attribution),
+    }
+    if facts.port is not None:
+        attributes[names.SERVER_PORT] = facts.port
+    if facts.metered_by is not None:
+        attributes[names.METERED_BY] = facts.metered_by
     attributes[names.LINE] = line.kind if ordinal == 1 else f"{line.kind}.{ordinal}"
     if facts.metered_by is not None or reading.billable == "no":
         attributes[names.BILLABLE] = "no"
@@ -148,15 +180,14 @@ def _line_attributes(facts: CallFacts, reading: Reading, line: Line, ordinal: in
     if line.model is not None:
         attributes[names.REQUEST_MODEL] = line.model
         attributes[names.RESPONSE_MODEL] = line.model
-    for name, value in (
+    said = (
         (names.BILLING_KEY, reading.billing_key),
         (names.RESPONSE_ID, reading.response_id),
         (names.SERVICE_TIER, reading.service_tier),
         (names.INFERENCE_GEO, reading.inference_geo),
         (names.SPEED, reading.speed),
-    ):
-        if value is not None:
-            attributes[name] = value
+    )
+    attributes |= {name: value for name, value in said if value is not None}
     attributes.update(_usage_attributes(line.usage))
     return attributes
 

@@ -29,6 +29,15 @@ Value = str | bool | int | float | tuple[str, ...]
 """What an attribute of a billing span holds."""
 
 
+@dataclass(slots=True, eq=False)
+class Recurring:
+    """Attributes that many spans have alike; one object for all of them."""
+
+    attributes: dict[str, Value]
+    encoded: bytes | None = None
+    """Set by who encodes them first."""
+
+
 @dataclass(slots=True)
 class Finished:
     """A billing span. Its kind is CLIENT, its scope ours."""
@@ -41,6 +50,8 @@ class Finished:
     ended_ns: int
     failed: bool
     attributes: dict[str, Value]
+    """Its own, beside those that recur."""
+    recurring: Recurring | None = None
 
     @property
     def trace_state(self) -> TraceState | None:
@@ -98,7 +109,7 @@ def readable(take: Callable[[ReadableSpan], None]) -> Callable[[Finished], None]
                 context=span.context(),
                 parent=span.parent,
                 resource=resource,
-                attributes=span.attributes,
+                attributes=span.attributes | (span.recurring.attributes if span.recurring else {}),
                 kind=SpanKind.CLIENT,
                 instrumentation_scope=scope,
                 status=Status(StatusCode.ERROR if span.failed else StatusCode.UNSET),

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from spanledger import names
 from spanledger.capture.encoding import encoder
-from spanledger.capture.tracing import Finished, ids, our_resource, our_scope, readable
+from spanledger.capture.tracing import Finished, Recurring, ids, our_resource, our_scope, readable
 from spanledger.delivery.otlp import join
 
 REMOTE = SpanContext(
@@ -91,6 +91,20 @@ def test_attributes_of_every_kind_are_encoded_as_opentelemetry_encodes_them(attr
 def test_equal_values_of_different_kinds_are_not_taken_for_one_another(values):
     ours, theirs = both_ways(*[span(attributes={"same": value}) for value in values])
     assert ours == theirs
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUES, max_size=4), st.lists(st.integers(), max_size=3))
+def test_what_many_spans_have_alike_is_encoded_with_each_of_them(alike, own):
+    recurring = Recurring(alike)
+    attributes = [{"the span's own": str(number)} for number in own]
+    ours, theirs = both_ways(*[span(attributes=each, recurring=recurring) for each in attributes])
+    assert [in_order(each) for each in ours] == [in_order(each) for each in theirs]
+
+
+def in_order(scope):
+    for each in scope.spans:
+        each.attributes.sort(key=lambda attribute: attribute.key)
+    return scope
 
 
 def test_text_that_is_none_is_sent_all_the_same():
