@@ -301,7 +301,9 @@ def test_a_clients_person_reads_the_clients_views(stack: Stack, shared: tuple[in
 def test_and_nothing_else_whatever_is_asked(shared: tuple[int, GrafanaApi], sql: str):
     _, reader = shared
 
-    with pytest.raises(GrafanaException, match=r"(?i)not enough privileges|ACCESS_DENIED|497|does not exist|no table"):
+    with pytest.raises(
+        GrafanaException, match=r"(?i)not enough privileges|ACCESS_DENIED|497|does not exist|no table"
+    ):
         ask(reader, sql)
 
 

@@ -144,5 +144,5 @@ def test_the_embedded_ledger_is_not_shared_from(
 
     done = CliRunner().invoke(app, ["grafana", command, "acme"])
 
-    assert done.exit_code == 4
+    assert done.exit_code == 4, done.stderr
     assert "this ledger is the embedded one, which has no users" in done.stderr

@@ -222,5 +222,5 @@ def test_the_embedded_ledger_has_no_users_and_says_so(monkeypatch: pytest.Monkey
 
     done = CliRunner().invoke(app, ["users", "apply"])
 
-    assert done.exit_code == 4
+    assert done.exit_code == 4, done.stderr
     assert "this ledger is the embedded one, which has no users" in done.stderr
