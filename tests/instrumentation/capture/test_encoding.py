@@ -93,7 +93,9 @@ def test_equal_values_of_different_kinds_are_not_taken_for_one_another(values):
     assert ours == theirs
 
 
-@given(st.dictionaries(st.text(min_size=1), VALUES, max_size=4), st.lists(st.integers(), max_size=3))
+@given(
+    st.dictionaries(st.text(min_size=1), VALUES, max_size=4), st.lists(st.integers(), min_size=1, max_size=3)
+)
 def test_what_many_spans_have_alike_is_encoded_with_each_of_them(alike, own):
     recurring = Recurring(alike)
     attributes = [{"the span's own": str(number)} for number in own]
