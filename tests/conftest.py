@@ -1,5 +1,7 @@
 """Fixtures and hooks for every folder of tests."""
 
+import os
+
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -11,6 +13,12 @@ pytest_plugins = [
     "support.leftovers",
 ]
 
-# No claim here is about time, so neither a slow example nor a slow machine may fail one.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No claim here is about time, so neither a slow example nor a slow machine may fail one. In CI the examples are the
+# same each time: a change is judged by what it changes, and the search goes on in everybody's own runs.
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("untimed")
