@@ -24,3 +24,21 @@ ORDER BY (client_id, day);
 CREATE VIEW IF NOT EXISTS {database}.local_days AS
 SELECT client_id, day, month, starts_at, ends_at, true AS known
 FROM {database}.calendar FINAL;
+
+-- calendar_days: one row per calendar and local day, the agency's under the empty id. Clients with the same zones share a
+-- calendar, so a call meets a few calendars' days and not every client's.
+
+CREATE VIEW IF NOT EXISTS {database}.calendar_days AS
+SELECT '' AS calendar_id, day, month, starts_at, ends_at
+FROM {database}.calendar FINAL
+WHERE client_id = '';
+
+-- client_calendars: one row per client with days of its own: whose days, and which of them are under terms.
+
+CREATE VIEW IF NOT EXISTS {database}.client_calendars AS
+SELECT
+    client_id,
+    '' AS calendar_id,
+    CAST([], 'Array(Tuple(from_day Date, to_day Date))') AS terms_days
+FROM {database}.calendar
+WHERE false;

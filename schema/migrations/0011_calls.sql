@@ -163,7 +163,8 @@ FROM
 CREATE VIEW IF NOT EXISTS {database}.calls AS
 WITH
     -- A day of the client's own, else the agency's, else the UTC day: no join may drop a call.
-    own.month != '' AND placed.call_second < own.ends_at AS by_own_day,
+    own.month != '' AND placed.call_second < own.ends_at
+        AND arrayExists(u -> own.day >= u.from_day AND own.day < u.to_day, clients.terms_days) AS by_own_day,
     agency.month != '' AND placed.call_second < agency.ends_at AS by_agency_day
 SELECT
     placed.call_time AS call_time,
@@ -207,15 +208,17 @@ FROM
     SELECT *, toDateTime(call_time, 'UTC') AS call_second, '' AS agency_id
     FROM {database}.call_rows
 ) AS placed
+-- Calls meet few clients, and these a few calendars: to join every client's days, of all years, took most of the time.
+ANY LEFT JOIN {database}.client_calendars AS clients ON clients.client_id = placed.client_id
 ASOF LEFT JOIN
 (
-    SELECT client_id, day, month, starts_at, ends_at
-    FROM {database}.local_days
-    WHERE client_id != '' AND known
-) AS own ON own.client_id = placed.client_id AND placed.call_second >= own.starts_at
+    SELECT calendar_id, day, month, starts_at, ends_at
+    FROM {database}.calendar_days
+    WHERE calendar_id != ''
+) AS own ON own.calendar_id = clients.calendar_id AND placed.call_second >= own.starts_at
 ASOF LEFT JOIN
 (
-    SELECT client_id, day, month, starts_at, ends_at
-    FROM {database}.local_days
-    WHERE client_id = ''
-) AS agency ON agency.client_id = placed.agency_id AND placed.call_second >= agency.starts_at;
+    SELECT calendar_id, day, month, starts_at, ends_at
+    FROM {database}.calendar_days
+    WHERE calendar_id = ''
+) AS agency ON agency.calendar_id = placed.agency_id AND placed.call_second >= agency.starts_at;

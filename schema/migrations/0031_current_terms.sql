@@ -60,6 +60,20 @@ SELECT
 FROM {database}.exchange_rates
 WHERE apply_id IN (SELECT apply_id FROM {database}.current_version);
 
+-- calendar_days: one row per calendar and local day, the agency's under the empty id.
+CREATE OR REPLACE VIEW {database}.calendar_days AS
+SELECT '' AS calendar_id, day, month, starts_at, ends_at
+FROM {database}.calendar FINAL
+WHERE client_id = ''
+UNION ALL
+SELECT calendar_id, day, month, starts_at, ends_at
+FROM {database}.client_days FINAL;
+
+-- client_calendars: one row per client: whose days, and which of them are under terms.
+CREATE OR REPLACE VIEW {database}.client_calendars AS
+SELECT client_id, calendar_id, terms_days
+FROM {database}.current_clients;
+
 -- local_days: one row per client and local day, the agency's under the empty client id. `known` days are those
 -- under terms; on all others, and for every client that is not here, a call counts in the agency's days.
 CREATE OR REPLACE VIEW {database}.local_days AS

@@ -59,14 +59,22 @@ INNER JOIN
             sum(ifNull(rolled.cost_usd, 0)) AS cost_usd
         FROM
         (
+            -- Only the days of which the roll-up says that they have such calls; by any clock, a day lies in three of UTC.
             SELECT quarter, toString(client_id) AS client_id, calls, cost_usd
             FROM {database}.usage_15m FINAL
+            WHERE toDate(quarter) IN (
+                    SELECT arrayJoin([day - 1, day, day + 1])
+                    FROM {database}.usage_day
+                    WHERE client_state != 'known' AND calls > 0
+                )
+                AND client_id IN (SELECT client_id FROM {database}.usage_day WHERE client_state != 'known' AND calls > 0)
         ) AS rolled
         ASOF LEFT JOIN
         (
             SELECT client_id, starts_at, ends_at
             FROM {database}.local_days
             WHERE client_id != '' AND known
+                AND client_id IN (SELECT client_id FROM {database}.usage_day WHERE client_state != 'known' AND calls > 0)
         ) AS own ON own.client_id = rolled.client_id AND rolled.quarter >= own.starts_at
         WHERE rolled.client_id = '' OR rolled.quarter >= own.ends_at
         GROUP BY quarter, client_state
