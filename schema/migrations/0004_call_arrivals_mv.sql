@@ -94,7 +94,8 @@ WITH
     arrayLast(rules -> rules.1 <= inserted_at, sender_rules_by_time).2 AS rules_in_force,
     -- Nobody outside can choose who pays: what a sender may not bill, nobody is billed for until the operator says so.
     multiIf(
-        rules_in_force = '', '',
+        -- What says itself that it bills nobody, as doctor's probe, needs nobody's leave.
+        rules_in_force = '' OR said_billable = 'no', '',
         sender = '', 'no sender',
         (rules_in_force, sender) NOT IN (
             SELECT apply_id, stamp

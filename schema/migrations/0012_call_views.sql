@@ -41,7 +41,8 @@ FROM {database}.calls
 WHERE bills AND client_state = 'unattributed'
 GROUP BY client_state, claimed_client_id, service;
 
--- unparsed: one row per reason: calls whose span said something that makes no sense.
+-- unparsed: one row per reason: calls whose span said something that makes no sense. Whom a sender may not bill is
+-- another matter: sender_refusals.
 
 CREATE VIEW IF NOT EXISTS {database}.unparsed AS
 SELECT
@@ -51,6 +52,7 @@ SELECT
     max(call_time) AS last_call
 FROM {database}.calls
 ARRAY JOIN reasons AS reason
+WHERE reason NOT IN ('no sender', 'sender unknown', 'sender may not bill this client')
 GROUP BY reason;
 
 -- duplicates: one row: billing spans that otel_traces still holds, and how many of them came more than once.

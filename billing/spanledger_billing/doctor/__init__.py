@@ -11,7 +11,7 @@ from typing import Any
 
 from spanledger import __version__, health
 from spanledger.settings import Settings, resolve
-from spanledger_billing.doctor import alerts, apps, collector, ledger, probe
+from spanledger_billing.doctor import alerts, apps, collector, ledger, probe, rolled_up
 from spanledger_billing.doctor.places import Places
 from spanledger_billing.doctor.report import Check, State, exit_code, unreachable
 from spanledger_billing.errors import OperatorError
@@ -48,6 +48,7 @@ def examine(connect: Callable[[], Any], where: Places, *, patience: float) -> It
         yield from probe.check(settings, connection if migrated else None, patience)
         if migrated:
             yield from ledger.contents(connection)
+            yield from rolled_up.checks(connection)
 
 
 def _settings(where: Places) -> tuple[Settings, list[Check]]:

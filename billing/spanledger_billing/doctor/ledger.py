@@ -94,9 +94,10 @@ _FINDINGS: Final = {
     "unparsed": "look at the reasons in the view unparsed; an update of spanledger in that app may read them",
     "unpriced": "spanledger prices show MODEL; a newer genai-prices may know it, then spanledger prices sync",
     "unattributed": 'name the client where these apps make their calls: with bill_to("…") or its middleware',
+    "sender_refusals": "spanledger senders list; let senders.yaml name these clients, or find out who sends",
     "incomplete": "their costs are lower bounds: ask those apps to read streams to the end",
 }
-"""View over `calls` -> next step where it has rows."""
+"""View of calls -> next step where it has rows."""
 
 
 def findings(ledger: Any) -> list[Check]:

@@ -84,7 +84,10 @@ def test_a_pipeline_that_is_well_passes_every_check_and_ends_with_0(story):
         ("calls", "unpriced"),
         ("calls", "unattributed"),
         ("calls", "incomplete"),
+        ("calls", "sender_refusals"),
         ("calls", "duplicates"),
+        ("roll-up", "lag"),
+        ("roll-up", "drift"),
     }
 
 

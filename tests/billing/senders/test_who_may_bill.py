@@ -74,6 +74,13 @@ def test_a_call_counts_for_the_client_that_it_claims_where_its_sender_may_bill_t
     assert billed(ledger) == [(client, pays, reasons)]
 
 
+def test_what_bills_nobody_needs_nobodys_leave(ledger: Any) -> None:
+    put_in_force(ledger)
+    arrive_now(ledger, sent("doctor", "", billable="no"))
+    assert billed(ledger) == [("doctor", "doctor", [])]
+    assert ledger.query("SELECT count() FROM unparsed").first_row == (0,)
+
+
 def test_a_call_that_may_not_bill_its_client_keeps_its_cost_and_stands_among_the_unattributed(
     ledger: Any,
 ) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from spanledger_billing import ledger as connection
 from spanledger_billing import rollup
+from spanledger_billing.cli import app
 from spanledger_billing.cli.repair import report
+from spanledger_billing.doctor import rolled_up
+from spanledger_billing.doctor.report import State
 from support.applied import closes
 from support.priced_calls import arrive, call, utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BEGIN = utc("2026-03-27 12:00")
 
@@ -135,3 +144,44 @@ def test_closed_months_are_left_alone_without_consent(rolled: Any) -> None:
     ]
     assert not rollup.repair(rolled, closed=True).remaining
     assert total(rolled) == 23
+
+
+@contextmanager
+def _open(ledger: Any) -> Iterator[Any]:
+    yield ledger
+
+
+def test_the_command_ends_with_1_while_something_is_wrong_and_with_0_once_it_is_mended(
+    rolled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "connect", lambda *_: _open(rolled))
+    damage(rolled, "ALTER TABLE usage_day DELETE WHERE client_id = 'acme' AND day = '2026-03-28'")
+    found, mended, well = (
+        CliRunner().invoke(app, ["repair", *options]) for options in (["--dry-run"], [], ["--dry-run"])
+    )
+    assert (found.exit_code, mended.exit_code, well.exit_code) == (1, 0, 0)
+    assert "would be rolled up again: 2026-03-28" in found.stdout
+    assert mended.stdout.endswith("spans, calls and roll-up agree now\n")
+    assert well.stdout == "spans, calls and roll-up agree\n"
+
+
+def test_doctor_says_what_the_ledgers_own_check_found_and_how_far_the_rollup_is_behind(rolled: Any) -> None:
+    def told() -> list[tuple[str, State, str, str]]:
+        return [
+            (check.subject, check.state, check.found, check.next_step) for check in rolled_up.checks(rolled)
+        ]
+
+    assert [state for _, state, *_ in told()] == [State.OK, State.OK]
+    damage(rolled, "ALTER TABLE usage_day DELETE WHERE client_id = 'acme' AND day = '2026-03-28'")
+    rolled.command("SYSTEM REFRESH VIEW drift_checks_mv")
+    rolled.command("SYSTEM WAIT VIEW drift_checks_mv")
+    _, (name, state, found, next_step) = told()
+    assert (name, state, next_step) == ("drift", State.PROBLEM, "spanledger repair")
+    assert found.startswith("1 rows of the roll-up are not what their calls add up to; checked on 20")
+    rolled.command(
+        "INSERT INTO touched_quarters SELECT quarter, hour, now64(3, 'UTC') - INTERVAL 400 SECOND FROM touched_quarters"
+    )
+    rolled.command("TRUNCATE TABLE rolled_quarters")
+    (name, state, found, _), _ = told()
+    assert (name, state) == ("lag", State.PROBLEM)
+    assert found.startswith("2 quarter-hours and 0 days wait, the first for ")
