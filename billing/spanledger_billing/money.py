@@ -83,6 +83,13 @@ def checked(amount: Decimal) -> Decimal:
     return amount
 
 
+def plain(number: Decimal) -> str:
+    """All digits and no more: no exponent, no trailing zero, no sign of a zero."""
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
 def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """The sum with all its digits, which `sum` would round to 28."""
     total = Decimal(0)

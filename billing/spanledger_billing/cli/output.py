@@ -20,6 +20,8 @@ from rich.measure import Measurement
 from rich.table import Column, Table
 from rich.text import Text
 
+from spanledger_billing.money import plain
+
 MISSING = "-"
 """Stands where a figure is not known: never a zero."""
 
@@ -36,12 +38,6 @@ class Format(StrEnum):
 class TableOrJson(StrEnum):
     TABLE = "table"
     JSON = "json"
-
-
-def plain(number: Decimal) -> str:
-    """All digits and no more: no exponent, no trailing zero."""
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def quantity(number: Decimal) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spanledger_billing.cli import output
+from spanledger_billing.money import plain
 from spanledger_billing.prices.check import commands
 from spanledger_billing.spreadsheet import text_cell
 
@@ -107,4 +108,4 @@ def _csv_rows(found: Found) -> Iterator[list[str]]:
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else output.plain(amount)
+    return None if amount is None else plain(amount)

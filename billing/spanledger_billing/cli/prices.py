@@ -9,6 +9,7 @@ import typer
 
 from spanledger_billing.cli.options import DataFolder
 from spanledger_billing.cli.output import Format, TableOrJson
+from spanledger_billing.money import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,8 +153,6 @@ def show(
 
 
 def _as_json(price: "Price") -> dict[str, object]:
-    from spanledger_billing.cli import output
-
     return {
         "provider": price.provider,
         "model": price.model,
@@ -161,7 +160,7 @@ def _as_json(price: "Price") -> dict[str, object]:
         "valid_from": price.valid_from and price.valid_from.isoformat(),
         "valid_until": price.valid_until and price.valid_until.isoformat(),
         "unit": price.unit,
-        "price_usd": output.plain(price.price_usd),
+        "price_usd": plain(price.price_usd),
         "per": price.per,
         "version": price.version,
         "source": price.source or None,
@@ -183,7 +182,7 @@ def _as_table(found: "list[Price]") -> "Table":
             price.unit,
             str(price.valid_from or ""),
             str(price.valid_until or ""),
-            output.plain(price.price_usd),
+            plain(price.price_usd),
             f"{price.per:,}",
             *([output.name(price.source or "(published)")] if sources else []),
         )

@@ -11,6 +11,7 @@ from spanledger_billing import usage as measured
 from spanledger_billing.cli import output
 from spanledger_billing.cli.options import DataFolder
 from spanledger_billing.cli.output import Format
+from spanledger_billing.money import plain
 from spanledger_billing.spreadsheet import text_cell
 from spanledger_billing.usage import UNIT, Measures, Usage
 
@@ -180,9 +181,9 @@ def as_json(found: Usage) -> dict[str, Any]:
         rows = [
             {
                 **_json_keys(found.by, keys),
-                "quantity": output.plain(amount),
+                "quantity": plain(amount),
                 "cost_usd": _money(cost),
-                "unpriced_quantity": output.plain(unpriced),
+                "unpriced_quantity": plain(unpriced),
             }
             for keys, amount, cost, unpriced in unit_rows(found)
         ]
@@ -204,19 +205,19 @@ def _json_keys(by: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, str | No
 def _json_measures(measures: Measures) -> dict[str, Any]:
     return {
         "calls": measures.calls,
-        "units": {unit: output.plain(n) for unit, n in measures.units.items()},
+        "units": {unit: plain(n) for unit, n in measures.units.items()},
         "cost_usd": _money(measures.cost_usd),
         "unpriced": {
             "calls": measures.unpriced_calls,
             "reasons": dict(measures.unpriced),
-            "units": {unit: output.plain(n) for unit, n in measures.unpriced_units.items()},
+            "units": {unit: plain(n) for unit, n in measures.unpriced_units.items()},
         },
         "incomplete": {"calls": measures.incomplete_calls, "reasons": dict(measures.incomplete)},
     }
 
 
 def _money(amount: Decimal | None) -> str | None:
-    return None if amount is None else output.plain(amount)
+    return None if amount is None else plain(amount)
 
 
 def as_csv(found: Usage) -> str:
@@ -224,7 +225,7 @@ def as_csv(found: Usage) -> str:
         return output.csv_text(
             [*map(text_cell, found.by), "quantity", "cost_usd", "unpriced_quantity"],
             (
-                [*_csv_keys(found.by, keys), output.plain(amount), _money(cost) or "", output.plain(unpriced)]
+                [*_csv_keys(found.by, keys), plain(amount), _money(cost) or "", plain(unpriced)]
                 for keys, amount, cost, unpriced in unit_rows(found)
             ),
         )
@@ -255,10 +256,10 @@ _CSV_MEASURES = (
 def _csv_measures(measures: Measures) -> list[str]:
     return [
         str(measures.calls),
-        output.plain(measured.input_tokens(measures.units)),
-        output.plain(measured.output_tokens(measures.units)),
+        plain(measured.input_tokens(measures.units)),
+        plain(measured.output_tokens(measures.units)),
         _money(measures.cost_usd) or "",
         str(measures.unpriced_calls),
-        output.plain(measured.tokens(measures.unpriced_units)),
+        plain(measured.tokens(measures.unpriced_units)),
         str(measures.incomplete_calls),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from spanledger_billing.clients.model import ANY, USD, Basis, Budget, Override, Plan, PlanKind, Tax, Terms
-from spanledger_billing.clients.writing import plain
+from spanledger_billing.money import plain
 
 if TYPE_CHECKING:
     from decimal import Decimal

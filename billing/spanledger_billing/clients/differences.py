@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from spanledger_billing.clients import describing
-from spanledger_billing.clients.writing import plain
+from spanledger_billing.money import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

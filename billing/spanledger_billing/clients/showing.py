@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from spanledger.attribution import shown
 from spanledger_billing.clients import describing
-from spanledger_billing.clients.writing import client_content, plain, terms_content
+from spanledger_billing.clients.writing import client_content, terms_content
 from spanledger_billing.errors import InvalidInputError
+from spanledger_billing.money import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,6 +20,7 @@ from spanledger_billing.clients.model import (
     Terms,
 )
 from spanledger_billing.clients.shapes import NOTHING
+from spanledger_billing.money import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,12 +39,6 @@ def _decimal(dumper: yaml.SafeDumper, number: Decimal) -> yaml.Node:
 
 
 _Dumper.add_representer(Decimal, _decimal)
-
-
-def plain(number: Decimal) -> str:
-    """All digits and no more: no exponent, no trailing zero."""
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def write(roster: Roster) -> str:

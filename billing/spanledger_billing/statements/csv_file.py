@@ -25,9 +25,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from spanledger_billing.money import Money
+from spanledger_billing.money import Money, plain
 from spanledger_billing.spreadsheet import text_cell
-from spanledger_billing.statements.json_file import plain
 from spanledger_billing.statements.lines import OF_THE_AGENCY
 from spanledger_billing.statements.model import Copy, Statement
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from spanledger_billing.money import Money, decimal
+from spanledger_billing.money import Money, decimal, plain
 from spanledger_billing.statements.lines import OF_THE_AGENCY
 from spanledger_billing.statements.model import Copy, Statement
 
@@ -64,13 +64,6 @@ def _encoded(value: Any, copy: Copy) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     return value
-
-
-def plain(number: Decimal) -> str:
-    """All digits and no more: no exponent, no trailing zero, no sign of a zero."""
-    text = format(number, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
 
 
 def _decoded(hint: Any, value: Any) -> Any:

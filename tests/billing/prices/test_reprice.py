@@ -207,7 +207,7 @@ def test_many_calls_are_priced_some_at_a_time_with_the_same_result(
 ) -> None:
     arrive(ledger, [million(f"2026-10-{day:02} {hour:02}:00") for day in (5, 6) for hour in range(4, 12)])
     sync.put_in_force(ledger, a_list("2"))
-    monkeypatch.setattr(reprice.trial, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(reprice.trial, "MOST_AT_ONCE", 6)
     plan = reprice.plan(ledger, OCTOBER)
     reprice.carry_out(ledger, plan)
     assert plan.calls == 16
