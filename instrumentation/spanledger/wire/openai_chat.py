@@ -32,7 +32,7 @@ class ChatParser(Parser):
         "x_groq": {"usage": KEEP, "usage_breakdown": KEEP, "error": KEEP},
     }
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
-        rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"error"|"x_groq"|"usage_breakdown"'
+        rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"error"|"x_groq"|"usage_breakdown"\s*:\s*\{'
     )
     SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
         rb'"usage(?:_breakdown)?"(?![ \t]*:[ \t]*null)',
