@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,18 @@ import spanledger.middleware
 import spanledger.testing
 import spanledger.threads
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text()
 # `up` runs until it is stopped and `doctor` wants a collector that writes here: each has tests of its own.
 READING = re.findall(r"^\$ spanledger ((?:prices|usage).*)$", README, flags=re.MULTILINE)
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("command", READING)
-def test_a_command_of_the_readme_runs_on_a_new_ledger(invoke, command):
+def test_a_command_of_the_readme_runs_on_a_new_ledger(invoke, command, tmp_path, monkeypatch):
+    (tmp_path / "prices").mkdir()
+    shutil.copy(ROOT / "schema/overrides.example.yaml", tmp_path / "prices/overrides.yaml")
+    monkeypatch.chdir(tmp_path)
     assert invoke(*shlex.split(command)).exit_code == 0
 
 
