@@ -6,6 +6,9 @@ environment does.
 
 from __future__ import annotations
 
+# Else the first connection imports it, in the sender's thread: a child forked in that moment would wait for
+# the import for ever, and send nothing.
+import encodings.idna  # noqa: F401
 import http.client
 import json
 import os

@@ -124,6 +124,22 @@ for thread in threads:
     assert Counter(collector.accepted) == Counter(expected)
 
 
+def test_the_thread_that_sends_imports_nothing_which_a_child_forked_meanwhile_would_wait_for(
+    collector: FakeCollector,
+):
+    logged = run(
+        """
+before = set(sys.modules)
+submit(delivery, "one")
+assert delivery.flush(60)
+print(*sorted(set(sys.modules) - before), file=sys.stderr)
+""",
+        collector,
+    )
+    assert logged.split() == []
+    assert collector.accepted == ["one"]
+
+
 def test_a_worker_of_multiprocessing_that_ends_without_an_exit_handler_delivers(collector: FakeCollector):
     run(
         """
