@@ -98,7 +98,9 @@ def up(
             )
         except local.NoGrafanaError as missing:
             say.print(f"without dashboards: {missing}", soft_wrap=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT as well: what a script runs in the background begins with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with (
         contextlib.suppress(KeyboardInterrupt),
         pipeline.start(
