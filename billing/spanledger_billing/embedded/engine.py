@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
+from xml.sax.saxutils import escape
 
 import chdb
 
@@ -99,7 +100,8 @@ class Engine:
         config = Path(__file__).with_name("clickhouse.xml")
         Path("clickhouse.xml").write_bytes(config.read_bytes())
         os.environ["SPANLEDGER_MEMORY_BYTES"] = str(memory_bytes)
-        os.environ["SPANLEDGER_BACKUP_FOLDER"] = str(Path("backups").absolute())
+        # What a variable brings into the file is read as XML.
+        os.environ["SPANLEDGER_BACKUP_FOLDER"] = escape(str(Path("backups").absolute()))
         self._incoming = Path("incoming")
         self._incoming.mkdir(exist_ok=True)
         for leftover in self._incoming.iterdir():
