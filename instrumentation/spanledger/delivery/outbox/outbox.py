@@ -181,8 +181,6 @@ class Outbox:
     def tend(self) -> float | None:
         self._writing.retire_old()
         self._clear_up()
-        if self._own.readers and self._on_disk() > 0:
-            self._keeper.wake()  # the last attempt may have failed: its error belongs in the status
         return None if self._given_up else self._adoption.look()
 
     def let_go(self) -> None:
