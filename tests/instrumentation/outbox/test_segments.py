@@ -98,7 +98,8 @@ def test_threads_that_put_at_once_while_segments_change_lose_nothing(
     counts = box.counts()
     assert (counts.put, counts.sent, counts.waiting, counts.lost, counts.bytes) == (1200, 1200, 0, 0, 0)
     box.close()
-    assert list(boxes(outbox)) == []
+    # A folder that two threads opened at once may stay, with its lock alone.
+    assert [path.name for left in boxes(outbox) for path in left.iterdir() if path.name != "lock"] == []
 
 
 def test_a_finaliser_may_put_while_its_thread_is_in_the_middle_of_the_outbox(outbox: Path):
