@@ -32,7 +32,7 @@ def leave(url: str, *names: str, **settings: Any) -> None:
 @contextmanager
 def holding(url: str, *names: str, **settings: Any) -> Iterator[Outbox]:
     """A living process' outbox that sends nothing."""
-    outbox = opened(url, **settings)
+    outbox = opened(url, **({"sync_interval": 1.0} | settings))
     put(outbox, *names)
     yield outbox
     outbox.abandon()
