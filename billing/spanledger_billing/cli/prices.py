@@ -39,7 +39,8 @@ def sync(*, closed: _CLOSED = False, data: DataFolder = None) -> None:
     """Put the installed price list in force where it is new, and price what was unpriced.
 
     Every list is kept: calls that were priced by an older one keep their price. Overrides that were applied
-    stay in force. Calls without a price in closed months are left as they are.
+    stay in force. Calls in closed months are left as they are without --closed: where some could be priced,
+    the command says whose and ends with 4, once the open months are done.
     """
     from spanledger_billing import ledger
     from spanledger_billing.prices.sync import sync as put_in_force
@@ -47,6 +48,7 @@ def sync(*, closed: _CLOSED = False, data: DataFolder = None) -> None:
     with ledger.connect(data) as client, _progress() as tell:
         synced = put_in_force(client, closed=closed, progress=tell)
     _report(synced)
+    synced.refuse_closed()
 
 
 @app.command()
@@ -85,6 +87,7 @@ def apply(
     _report(synced)
     if synced.imported:
         console.print("next: spanledger prices check, for calls that were priced before")
+    synced.refuse_closed()
 
 
 @contextmanager
@@ -111,10 +114,6 @@ def _report(synced: "Synced") -> None:
     state = "put in force" if synced.imported else "in force already"
     say.print(f"{synced.version}: {state}, {synced.models:,} models")
     say.print(f"{synced.filled:,} calls priced that had no price; {synced.unpriced:,} have none")
-    if synced.left_closed:
-        say.print(
-            f"of these {synced.left_closed:,} in closed months were left as they are; with --closed not"
-        )
 
 
 @app.command()

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from spanledger_billing.clients.reaching import closed_months
-from spanledger_billing.prices import published
+from spanledger_billing.errors import RefusedError
+from spanledger_billing.prices import published, trial
 from spanledger_billing.prices.overrides_reading import read
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
     from spanledger_billing.clients.reaching import ClientMonth
     from spanledger_billing.prices.published import PriceList
+    from spanledger_billing.prices.trial import Difference
 
 # An insert that read the list before it changed may arrive after the first look for what it left unpriced.
 _MOST_PASSES = 5
-_IN_CLOSED = "bills AND unpriced_reason != '' AND (client_id, month) IN {shut:Array(Tuple(String, String))}"
-_CLOSED_IDS = f"SELECT trace_id, span_id FROM calls WHERE {_IN_CLOSED}"  # noqa: S608 - constants
-_LEFT_CLOSED = f"SELECT count() FROM calls WHERE {_IN_CLOSED}"  # noqa: S608 - constants
+_CLOSED_IDS = (
+    "SELECT trace_id, span_id FROM calls "
+    "WHERE bills AND unpriced_reason != '' AND (client_id, month) IN {shut:Array(Tuple(String, String))}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,25 @@ class Synced:
     """Calls that had no price and have one now."""
     unpriced: int
     """Calls that bill and still have none."""
-    left_closed: int = 0
-    """Of these, those in closed months, which were left as they are for want of consent."""
+    left_closed: Sequence[Difference] = ()
+    """Those that could have one, in closed months, and were left as they are for want of consent."""
+
+    def refuse_closed(self) -> None:
+        """Refuse what was left undone.
+
+        Raises:
+            RefusedError: calls in closed months could be priced; those in open ones were.
+
+        """
+        if not self.left_closed:
+            return
+        named = ", ".join(f"{one.client_id} {one.month} ({one.calls:,})" for one in self.left_closed)
+        raise RefusedError(
+            f"calls of closed months that could be priced were left as they are: {named}; "
+            "open months are done",
+            allowed="open months; closed ones with --closed, which adjusts the next statements",
+            next_step="spanledger prices sync --closed",
+        )
 
 
 def sync(
@@ -98,7 +118,7 @@ def take_over(
         models=len(prices.models),
         filled=before - after,
         unpriced=after,
-        left_closed=_value(client, _LEFT_CLOSED, shut) if shut else 0,
+        left_closed=trial.fillable(client, shut),
     )
 
 
@@ -262,5 +282,5 @@ def _unpriced(client: Client) -> int:
     return int(_value(client, "SELECT count() FROM calls WHERE bills AND unpriced_reason != ''"))
 
 
-def _value(client: Client, query: str, shut: Collection[ClientMonth] = ()) -> Any:
-    return client.query(query, parameters={"shut": sorted(shut)} if shut else None).result_rows[0][0]
+def _value(client: Client, query: str) -> Any:
+    return client.query(query).result_rows[0][0]

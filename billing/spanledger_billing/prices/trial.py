@@ -14,10 +14,13 @@ from spanledger_billing.money import EXACT
 from spanledger_billing.prices import again, unchanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from spanledger_billing.clients.reaching import ClientMonth
+
+    _Query = tuple[str, dict[str, Any]]
+    """SQL and its parameters."""
 
 MOST_AT_ONCE: Final = 50_000
 """Calls of one query: it holds them in memory, about 1 KB each."""
@@ -68,6 +71,7 @@ _DIFFERENT: Final = """
     -- The same sum from other parts is another cost: terms may charge units apart.
     WHERE tried.costs != stored.costs_now OR isNull(tried.cost_usd) != isNull(stored.cost_now)
 """
+_RUN: Final = "hour >= {from:DateTime('UTC')} AND hour <= {to:DateTime('UTC')}"
 _OWN: Final = "(own.month != '' AND stored.asked_second < own.ends_at)"
 _AGENCY: Final = "(agency.month != '' AND stored.asked_second < agency.ends_at)"
 
@@ -121,8 +125,24 @@ def differences(ledger: Any, days: Days, client_id: str | None = None) -> list[D
         client_id: only those billed to this client; empty for those that name nobody.
 
     """
+    return _summed(ledger, _queries(ledger, days, client_id))
+
+
+def fillable(ledger: Any, months: Collection[ClientMonth]) -> list[Difference]:
+    """The calls without a price in these months that the list in force has one for, by client and month.
+
+    Args:
+        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+        months: whose calls are looked at.
+
+    """
+    return _summed(ledger, _unpriced_queries(ledger, months)) if months else []
+
+
+def _summed(ledger: Any, queries: Iterable[_Query]) -> list[Difference]:
+    """What calls cost now and would cost, by client and month."""
     found: dict[tuple[str, str, bool], Difference] = {}
-    for query, parameters in _queries(ledger, days, client_id):
+    for query, parameters in queries:
         rows = ledger.query(
             "SELECT payer, local_month, known, count(), sum(cost_now), sum(cost_then), "  # noqa: S608 - of the schema
             "countIf(isNotNull(cost_now) AND isNull(cost_then)), "
@@ -166,7 +186,7 @@ def carry_out(
         )
 
 
-def _queries(ledger: Any, days: Days, client_id: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _queries(ledger: Any, days: Days, client_id: str | None) -> Iterator[_Query]:
     """Queries of the calls that would cost otherwise, each of so many calls that it stays small."""
     parameters: dict[str, Any] = {
         "first": days.first,
@@ -188,42 +208,53 @@ def _queries(ledger: Any, days: Days, client_id: str | None) -> Iterator[tuple[s
         f"{unchanged.CHANGEABLE} AND {unchanged.KIND} NOT IN "
         "{skipped:Array(Tuple(String, String, String, String))}"
     )
-    hours = ledger.query(
-        f"SELECT hour, count() FROM llm_calls WHERE billing_key = '' AND hour IN ({unchanged.HOURS}) "  # noqa: S608 - constants
-        f"AND {chosen} GROUP BY hour ORDER BY hour",
-        parameters=parameters,
-    ).result_rows
-    run = "hour >= {from:DateTime('UTC')} AND hour <= {to:DateTime('UTC')}"
-    alone = _different(ledger, _ALONE, f"{run} AND hour IN ({unchanged.HOURS}) AND {chosen}")
-    for first, last in _runs(hours):
-        yield alone, parameters | {"from": first, "to": last}
+    chosen = f"hour IN ({unchanged.HOURS}) AND {chosen}"
+    alone = _within(_different(ledger, _ALONE, f"{_RUN} AND {chosen}"))
+    for run in _runs(ledger, chosen, parameters):
+        yield alone, parameters | run
     if not ledger.query(f"SELECT count() FROM keyed_calls WHERE {unchanged.OTHERWISE_PRICED}").first_row[0]:  # noqa: S608 - constants
         return
     asked = "asked_at >= {begins:DateTime('UTC')} AND asked_at < {ends:DateTime('UTC')}"
-    yield _different(ledger, _KEYED, asked), parameters
+    yield _within(_different(ledger, _KEYED, asked)), parameters
 
 
-def _runs(hours: Sequence[tuple[datetime, int]]) -> Iterator[tuple[datetime, datetime]]:
+def _unpriced_queries(ledger: Any, months: Collection[ClientMonth]) -> Iterator[_Query]:
+    """Queries of the calls in these months that have no price and would have one, each of not too many."""
+    parameters: dict[str, Any] = {"months": sorted(months)}
+    within = "SELECT * FROM ({}) WHERE (payer, local_month) IN {{months:Array(Tuple(String, String))}}"
+    chosen = "bills AND unpriced_reason != '' AND price_version != (SELECT version FROM price_list_in_force)"
+    alone = within.format(_different(ledger, _ALONE, f"{_RUN} AND {chosen}"))
+    for run in _runs(ledger, chosen, parameters):
+        yield alone, parameters | run
+    yield within.format(_different(ledger, _KEYED, "winners.unpriced_reason != ''")), parameters
+
+
+def _runs(ledger: Any, chosen: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, datetime]]:
     """First and last hour of stretches that hold so many calls that they can be priced at once."""
+    hours = ledger.query(
+        "SELECT hour, count() FROM llm_calls "  # noqa: S608 - constants
+        f"WHERE billing_key = '' AND {chosen} GROUP BY hour ORDER BY hour",
+        parameters=parameters,
+    ).result_rows
     run: list[datetime] = []
     held = 0
     for hour, calls in hours:
         if run and held + calls > MOST_AT_ONCE:
-            yield run[0], run[-1]
+            yield {"from": run[0], "to": run[-1]}
             run, held = [], 0
         run.append(hour)
         held += calls
     if run:
-        yield run[0], run[-1]
+        yield {"from": run[0], "to": run[-1]}
 
 
 def _different(ledger: Any, source: str, chosen: str) -> str:
-    """The query of those of the chosen calls that would cost otherwise, within the days."""
+    """The query of those of the chosen calls that would cost otherwise."""
     stored = (
         "SELECT *, toDateTime(asked_at, 'UTC') AS asked_second, '' AS agency_id "  # noqa: S608 - of the schema
         f"FROM ({source.format(chosen=chosen)})"
     )
-    query = _DIFFERENT.format(
+    return _DIFFERENT.format(
         columns=", ".join(f"tried.{name} AS {name}" for name in again.columns(ledger, "llm_calls")),
         priced=again.priced(ledger, stored),
         stored=stored,
@@ -234,6 +265,10 @@ def _different(ledger: Any, source: str, chosen: str) -> str:
             "formatDateTime(stored.asked_at, '%Y-%m', 'UTC'))"
         ),
     )
+
+
+def _within(query: str) -> str:
+    """Of a query's calls those within the days, and of the client."""
     return (
         f"SELECT * FROM ({query}) WHERE local_day >= {{first:Date}} AND local_day <= {{last:Date}} "  # noqa: S608
         "AND ({everybody:Bool} OR payer = {payer:String})"

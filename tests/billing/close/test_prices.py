@@ -75,9 +75,12 @@ def test_pricing_what_a_closed_month_left_unpriced_needs_consent_and_is_an_adjus
     rollup.refresh(october)
     assert str(closed(october, "2026-10", accept=["unpriced"]).total) == "130.00 USD"
     priced = a_list("10", model="o3")
-    assert sync.take_over(october, priced).left_closed == 1
+    left = sync.take_over(october, priced)
+    assert [(one.of, one.calls) for one in left.left_closed] == [(("acme", "2026-10"), 1)]
+    with pytest.raises(RefusedError, match=r"left as they are: acme 2026-10 \(1\); open months"):
+        left.refuse_closed()
     rollup.refresh(october)
     assert due(october) == []
-    assert sync.take_over(october, priced, closed=True).left_closed == 0
+    assert not sync.take_over(october, priced, closed=True).left_closed
     rollup.refresh(october)
     assert due(october) == [("2026-10", "2026-11", Decimal(13), "new prices")]

@@ -132,15 +132,44 @@ def test_dates_in_a_closed_month_are_refused_without_consent(ledger: Client) -> 
     assert costs(ledger) == [Decimal(3), Decimal(3)]
 
 
-def test_a_sync_fills_closed_months_only_with_consent(ledger: Client) -> None:
-    arrive(ledger, [million("2026-09-05 12:00"), million("2026-10-05 12:00")])
+def test_a_sync_fills_open_months_and_is_then_refused_what_is_closed_without_consent(
+    ledger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spanledger_billing.ledger.connect", lambda _=None: nullcontext(ledger))
+    looks = {"billing_key": "openai:resp_1", "response_id": "resp_1"}
+    arrive(
+        ledger,
+        [
+            million("2026-09-05 12:00"),
+            million("2026-09-06 12:00"),
+            million("2026-09-07 12:00", **looks),
+            million("2026-09-05 12:00", client_id="cobalt"),
+            million("2026-10-05 12:00"),
+        ],
+    )
+    closes(ledger, ("acme", "2026-09"), ("cobalt", "2026-09"))
+    for _ in range(2):
+        refused = CliRunner().invoke(cli.app, ["prices", "sync"])
+        assert refused.exit_code == 4
+        assert (
+            "were left as they are: acme 2026-09 (3), cobalt 2026-09 (1); open months are done"
+            in refused.stderr
+        )
+        assert "next: spanledger prices sync --closed" in refused.stderr
+        assert costs(ledger).count(None) == 4
+    assert costs(ledger)[-1] == Decimal(1)
+    consented = CliRunner().invoke(cli.app, ["prices", "sync", "--closed"])
+    assert consented.exit_code == 0, consented.stderr
+    assert costs(ledger) == [Decimal(1)] * 5
+    assert CliRunner().invoke(cli.app, ["prices", "sync"]).exit_code == 0
+
+
+def test_calls_of_a_closed_month_that_no_list_prices_refuse_nothing(ledger: Client) -> None:
+    arrive(ledger, [million("2026-09-05 12:00", response_model="gpt-3")])
     closes(ledger, ("acme", "2026-09"))
     synced = sync.sync(ledger)
-    assert (synced.filled, synced.unpriced, synced.left_closed) == (1, 1, 1)
-    assert costs(ledger) == [None, Decimal(1)]
-    synced = sync.sync(ledger, closed=True)
-    assert (synced.filled, synced.unpriced, synced.left_closed) == (1, 0, 0)
-    assert costs(ledger) == [Decimal(1), Decimal(1)]
+    assert (synced.unpriced, synced.left_closed) == (1, [])
+    synced.refuse_closed()
 
 
 def test_the_commands_apply_a_file_and_show_prices_with_their_source(
