@@ -8,13 +8,11 @@ what the span said (`claimed_client_id`), what was priced and when it first arri
 from __future__ import annotations
 
 import difflib
-import re
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from spanledger.attribution import shown
-from spanledger_billing import orders
+from spanledger_billing import orders, turns
 from spanledger_billing.clients.reaching import closed_months
 from spanledger_billing.errors import InvalidInputError, OperatorError, RefusedError
 from spanledger_billing.money import exact_sum
@@ -24,27 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
+    from spanledger_billing.call_filter import Filter
     from spanledger_billing.clients.reaching import ClientMonth
-
-STATES: Final = ("unattributed", "unknown")
-COLUMNS: Final = {
-    "client": "claimed_client_id",
-    "project": "project",
-    "app": "service",
-    "provider": "provider",
-    "model": "model",
-    "trace": "trace_id",
-}
-"""Word of a filter -> column of the view calls that must equal its value."""
-LABEL: Final = "label:"
-DAYS: Final = {"since": ">=", "until": "<="}
-ATTRIBUTED: Final = "attributed"
-
-ALLOWED: Final = (
-    f"{', '.join(STATES)}, {'=…, '.join(COLUMNS)}=…, label:KEY=…, since=YYYY-MM-DD, until=YYYY-MM-DD, "
-    f"{ATTRIBUTED}=CLIENT; each once"
-)
-_EXAMPLE: Final = "for instance: spanledger attribute client=acme-corp since=2026-10-01 --to acme --dry-run"
 
 _CHOSEN: Final = """
     SELECT
@@ -93,19 +72,6 @@ _CHANGED: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which calls: all that fit every word."""
-
-    words: dict[str, str]
-    """As the operator wrote them; a word without a value has the empty one."""
-    where: Sequence[str]
-    """Conditions on the view calls."""
-    days: Sequence[str]
-    """Conditions on the day of who is to pay."""
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Moved:
     """Calls of one claimed client in one month of who is to pay."""
 
@@ -127,6 +93,8 @@ class Plan:
     project: str
     moved: Sequence[Moved]
     reaches_closed: Sequence[ClientMonth]
+    turn: int
+    """The last one before the calls were looked at."""
 
     @property
     def calls(self) -> int:
@@ -140,56 +108,6 @@ class Plan:
         return exact_sum(known) if known else None
 
 
-def read_filter(words: Sequence[str]) -> Filter:
-    """A filter from the words of the command line.
-
-    Raises:
-        InvalidInputError: a word is none, stands there twice, or has no value that it needs.
-
-    """
-    found: dict[str, str] = {}
-    where, days = [], []
-    parameters: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key in found:
-            raise _wrong(f"the filter has {shown(key)} twice")
-        is_label = key.startswith(LABEL) and key != LABEL
-        if key not in {*STATES, *COLUMNS, *DAYS, ATTRIBUTED} and not is_label:
-            near = difflib.get_close_matches(key[:60], [*STATES, *COLUMNS, *DAYS, ATTRIBUTED], n=1)
-            raise _wrong(
-                f"the filter has {shown(word)}",
-                f"write {near[0]}, if that is meant; {_EXAMPLE}" if near else "",
-            )
-        if (key in STATES) == bool(equals) or (key in {"client", ATTRIBUTED, *DAYS} and not value):
-            raise _wrong(f"the filter has {shown(word)}")
-        found[key] = value
-        name = f"value_{len(parameters)}"
-        if key in STATES:
-            where.append(f"client_state = '{key}'")
-        elif key in DAYS:
-            days.append(f"own_day {DAYS[key]} {{{name}:Date}}")
-            parameters[name] = _day(word, value)
-        else:
-            column = "client_id" if key == ATTRIBUTED else COLUMNS.get(key, "")
-            if is_label:
-                parameters[f"{name}_key"] = key.removeprefix(LABEL)
-                column = f"labels[{{{name}_key:String}}]"
-            where.append(f"{column} = {{{name}:String}}")
-            parameters[name] = value
-    if not found:
-        raise _wrong("no filter says which calls")
-    if not set(STATES) - found.keys():
-        raise _wrong("the filter has unattributed and unknown, and no call is both")
-    # Who pays already is never taken calls away from, unless they came by an order like this.
-    where.append(
-        "claimed_client_id != client_id"
-        if ATTRIBUTED in found
-        else "client_state IN ('unattributed', 'unknown')"
-    )
-    return Filter(found, where, days or ["true"], parameters)
-
-
 def plan(ledger: Any, chosen: Filter, to: str, *, project: str = "") -> Plan:
     """What giving the calls that fit would change; nothing is changed.
 
@@ -201,10 +119,11 @@ def plan(ledger: Any, chosen: Filter, to: str, *, project: str = "") -> Plan:
 
     Raises:
         InvalidInputError: there is no such client.
-        RefusedError: some calls lie at a time when the client has no terms.
+        RefusedError: some calls lie at a time when the client has no terms, or another order is at work.
 
     """
     _check_client(ledger, to)
+    turn = turns.seen(ledger)
     rows = ledger.query(
         "SELECT claimed, payer, own_month, payers_month, under_terms, countIf(bills), "  # noqa: S608 - of the schema
         "sumOrNullIf(cost_usd, bills), min(call_day), max(call_day) "
@@ -239,6 +158,7 @@ def plan(ledger: Any, chosen: Filter, to: str, *, project: str = "") -> Plan:
             for key, (calls, costs) in sorted(totals.items())
         ],
         sorted(months & closed),
+        turn,
     )
 
 
@@ -246,7 +166,8 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     """Give the calls of a plan, and record it.
 
     Raises:
-        RefusedError: it reaches into closed months without consent; nothing was changed.
+        RefusedError: it reaches into closed months without consent, or another order came in between;
+            nothing was changed.
 
     """
     orders.refuse_closed(
@@ -274,12 +195,15 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     parameters = _parameters(plan.chosen, plan.to, plan.project) | {
         "months": sorted({one.month for one in plan.moved})
     }
-    with orders.recorded(ledger, "attributions", "attribution_id", about):
+    with (
+        turns.taken(ledger, "attribute", after=plan.turn) as turn,
+        orders.recorded(ledger, "attributions", "attribution_id", about),
+    ):
         for source in (_ALONE, _KEYED):
-            ledger.command(
+            turn.run(
                 f"INSERT INTO llm_calls ({', '.join(columns)}) SELECT {changed} "  # noqa: S608 - of the schema
                 f"FROM {source.format(chosen=chosen)}",
-                parameters=parameters,
+                parameters,
             )
 
 
@@ -308,16 +232,3 @@ def _check_client(ledger: Any, client_id: str) -> None:
         allowed=", ".join(clients[:12]) + (" …" if len(clients) > 12 else ""),
         next_step=f"write {near[0]}, if that is meant" if near else "spanledger clients list",
     )
-
-
-def _day(word: str, value: str) -> date:
-    try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-            return date.fromisoformat(value)
-    except ValueError:
-        pass
-    raise _wrong(f"the filter has {shown(word)}")
-
-
-def _wrong(found: str, next_step: str = "") -> InvalidInputError:
-    return InvalidInputError(found, allowed=ALLOWED, next_step=next_step or _EXAMPLE)

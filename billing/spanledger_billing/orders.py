@@ -37,7 +37,7 @@ def recorded(ledger: Any, table: str, id_column: str, about: Mapping[str, Any]) 
         id_column: secrets.token_hex(8),
         "ordered_at": datetime.now(UTC),
         "finished_at": datetime(1970, 1, 1, tzinfo=UTC),
-        "ordered_by": _who(),
+        "ordered_by": who(),
         **about,
     }
     _write(ledger, table, row)
@@ -73,7 +73,8 @@ def _write(ledger: Any, table: str, row: Mapping[str, Any]) -> None:
         ledger.insert(table, [list(row.values())], column_names=list(row))
 
 
-def _who() -> str:
+def who() -> str:
+    """The account of the machine that gives an order; empty where it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as containers have it

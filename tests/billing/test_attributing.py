@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from spanledger_billing import attributing, cli, rollup
+from spanledger_billing import attributing, call_filter, cli, rollup
 from spanledger_billing.errors import InvalidInputError, RefusedError
 from spanledger_billing.prices import sync
 from support.applied import closes
@@ -35,7 +35,7 @@ def ledger(ledger_with_clients: Client) -> Client:
 
 
 def attribute(ledger: Client, *words: str, to: str = "acme", closed: bool = False) -> int:
-    plan = attributing.plan(ledger, attributing.read_filter(words), to)
+    plan = attributing.plan(ledger, call_filter.read(words), to)
     attributing.carry_out(ledger, plan, closed=closed)
     return plan.calls
 
@@ -122,7 +122,7 @@ def test_each_word_of_a_filter_chooses_by_what_it_names(ledger: Client) -> None:
         ],
     )
     chosen = {
-        word: attributing.plan(ledger, attributing.read_filter(["unattributed", word]), "acme").calls
+        word: attributing.plan(ledger, call_filter.read(["unattributed", word]), "acme").calls
         for word in WORDS
     }
     assert chosen == dict.fromkeys(WORDS, 1)
@@ -183,7 +183,7 @@ def test_an_order_is_recorded_with_who_when_which_calls_and_whose_they_were(ledg
     arrive(
         ledger, [call("2026-10-05 12:00", "acme-corp", response_model="gpt-3"), call("2026-10-06 12:00", "")]
     )
-    plan = attributing.plan(ledger, attributing.read_filter(["since=2026-10-01"]), "acme", project="found")
+    plan = attributing.plan(ledger, call_filter.read(["since=2026-10-01"]), "acme", project="found")
     attributing.carry_out(ledger, plan)
     (row,) = ledger.query("SELECT * FROM attributions FINAL").named_results()
     assert row["finished_at"] >= row["ordered_at"]
@@ -214,7 +214,7 @@ def test_an_order_is_recorded_with_who_when_which_calls_and_whose_they_were(ledg
 )
 def test_a_word_that_is_none_is_named_with_what_is_allowed(words: list[str], found: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
-        attributing.read_filter(words)
+        call_filter.read(words)
     assert found in str(refused.value)
     assert "allowed: unattributed, unknown, client=…" in str(refused.value)
     assert "next: " in str(refused.value)

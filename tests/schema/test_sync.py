@@ -14,6 +14,7 @@ from genai_prices.data import providers
 from genai_prices.data_units import unit_data
 from genai_prices.units import UnitRegistry
 
+from spanledger_billing import turns
 from spanledger_billing.prices import lookup, published, sync
 from spanledger_billing.prices.errors import PriceListError
 from support.arrivals import arrival, arrive
@@ -22,6 +23,11 @@ from support.spans import deliver, span
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+
+def fill(ledger: Client) -> None:
+    with turns.taken(ledger, "prices sync") as turn:
+        sync.fill(turn)
 
 
 def row(ledger: Client) -> Any:
@@ -52,7 +58,7 @@ def test_a_duplicate_that_arrives_after_a_sync_changes_no_price(own_ledger: Clie
     sync.put_in_force(own_ledger, a_list("1"))
     deliver(own_ledger, [call])
     sync.put_in_force(own_ledger, a_list("2"))
-    sync.fill(own_ledger)
+    fill(own_ledger)
     deliver(own_ledger, [call])
     assert row(own_ledger)[:3] == (Decimal("0.001"), "", 0)
 
@@ -61,7 +67,7 @@ def test_a_duplicate_of_a_filled_call_does_not_take_its_place(own_ledger: Client
     call = span({"input": 1000, "output": 0})
     deliver(own_ledger, [call])
     sync.put_in_force(own_ledger, a_list("1"))
-    sync.fill(own_ledger)
+    fill(own_ledger)
     sync.put_in_force(own_ledger, a_list("2"))
     deliver(own_ledger, [call])
     assert row(own_ledger)[:3] == (Decimal("0.001"), "", 1)
@@ -71,7 +77,7 @@ def test_calls_priced_by_an_older_list_keep_their_price_and_name_it(own_ledger: 
     sync.put_in_force(own_ledger, a_list("1"))
     deliver(own_ledger, [span({"input": 1000, "output": 0}, client_id="early")])
     sync.put_in_force(own_ledger, a_list("2"))
-    sync.fill(own_ledger)
+    fill(own_ledger)
     deliver(own_ledger, [span({"input": 1000, "output": 0}, client_id="late")])
     rows = own_ledger.query(
         "SELECT client_id, cost_usd, price_version FROM calls ORDER BY client_id"

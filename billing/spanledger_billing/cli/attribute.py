@@ -54,9 +54,9 @@ def attribute(
       spanledger attribute unattributed app=seo-bot since=2026-10-01 --to acme
       spanledger attribute unattributed label:team=search --to house --project search
     """  # noqa: D301 - \b is the character that keeps the lines apart
-    from spanledger_billing import attributing, ledger
+    from spanledger_billing import attributing, call_filter, ledger
 
-    chosen = attributing.read_filter(words)
+    chosen = call_filter.read(words)
     with ledger.connect(data) as connection:
         plan = attributing.plan(connection, chosen, to, project=project)
         if plan.moved:

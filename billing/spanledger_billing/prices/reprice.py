@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spanledger_billing import orders
+from spanledger_billing import orders, turns
 from spanledger_billing.clients.reaching import closed_months
 from spanledger_billing.errors import InvalidInputError, OperatorError
 from spanledger_billing.money import EXACT
@@ -49,6 +49,8 @@ class Plan:
     differences: Sequence[Difference]
     totals: Sequence[Total]
     reaches_closed: Sequence[ClientMonth]
+    turn: int
+    """The last one before the calls were looked at."""
 
     @property
     def calls(self) -> int:
@@ -67,6 +69,7 @@ def plan(ledger: Any, days: Days, client_id: str | None = None) -> Plan:
     Raises:
         InvalidInputError: the last day lies before the first.
         OperatorError: no price list is in force.
+        RefusedError: another order is at work on the calls.
 
     """
     if days.last < days.first:
@@ -75,6 +78,7 @@ def plan(ledger: Any, days: Days, client_id: str | None = None) -> Plan:
             allowed="a last day that is not before the first; both are included",
             next_step="for October: --from 2026-10-01 --to 2026-10-31",
         )
+    turn = turns.seen(ledger)
     version = str(ledger.query("SELECT version FROM price_list_in_force").first_row[0])
     if not version:
         raise OperatorError("no price list is in force", next_step="spanledger prices sync")
@@ -87,6 +91,7 @@ def plan(ledger: Any, days: Days, client_id: str | None = None) -> Plan:
         differences=found,
         totals=_totals(ledger, days, client_id, found),
         reaches_closed=[one.of for one in found if one.of in closed],
+        turn=turn,
     )
 
 
@@ -94,7 +99,8 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     """Change what a plan says, and record it.
 
     Raises:
-        RefusedError: it reaches into closed months without consent; nothing was changed.
+        RefusedError: it reaches into closed months without consent, or another order came in between;
+            nothing was changed.
 
     """
     orders.refuse_closed(
@@ -116,8 +122,11 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
         ],
         "reaches_closed": list(plan.reaches_closed),
     }
-    with orders.recorded(ledger, "reprices", "reprice_id", about):
-        trial.carry_out(ledger, plan.days, plan.client_id, months=[one.of for one in plan.differences])
+    with (
+        turns.taken(ledger, "reprice", after=plan.turn) as turn,
+        orders.recorded(ledger, "reprices", "reprice_id", about),
+    ):
+        trial.carry_out(turn, plan.days, plan.client_id, months=[one.of for one in plan.differences])
 
 
 def _totals(ledger: Any, days: Days, client_id: str | None, differences: Sequence[Difference]) -> list[Total]:

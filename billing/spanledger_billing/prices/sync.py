@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spanledger_billing import turns
 from spanledger_billing.clients.reaching import closed_months
 from spanledger_billing.errors import RefusedError
 from spanledger_billing.prices import published, trial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from spanledger_billing.clients.reaching import ClientMonth
     from spanledger_billing.prices.published import PriceList
     from spanledger_billing.prices.trial import Difference
+    from spanledger_billing.turns import Turn
 
 # An insert that read the list before it changed may arrive after the first look for what it left unpriced.
 _MOST_PASSES = 5
@@ -83,6 +85,7 @@ def sync(
     Raises:
         PriceListError: the installed list cannot be taken over; nothing was changed.
         InvalidInputError: the overrides in force do not fit it; nothing was changed.
+        RefusedError: another order is at work on the calls; nothing was changed.
 
     """
     tell = progress or (lambda *_: None)
@@ -102,15 +105,21 @@ def take_over(
     closed: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Synced:
-    """Put a list in force where it is not, and fill what was unpriced."""
+    """Put a list in force where it is not, and fill what was unpriced.
+
+    Raises:
+        RefusedError: another order is at work on the calls; nothing was changed.
+
+    """
     tell = progress or (lambda *_: None)
-    imported = in_force(client) != prices.version
-    if imported:
-        put_in_force(client, prices, progress=tell)
-    shut = frozenset() if closed else closed_months(client)
-    before = _unpriced(client)
-    fill(client, shut, progress=tell)
-    after = _unpriced(client)
+    with turns.taken(client, "prices sync") as turn:
+        imported = in_force(client) != prices.version
+        if imported:
+            put_in_force(client, prices, progress=tell)
+        shut = frozenset() if closed else closed_months(client)
+        before = _unpriced(client)
+        fill(turn, shut, progress=tell)
+        after = _unpriced(client)
     return Synced(
         version=prices.version,
         source_version=prices.source_version,
@@ -171,7 +180,7 @@ def put_in_force(
 
 
 def fill(
-    client: Client,
+    turn: Turn,
     shut: Collection[ClientMonth] = (),
     *,
     progress: Callable[[str, int, int], None] | None = None,
@@ -179,7 +188,7 @@ def fill(
     """Price again each call that bills and for whose price the list in force was not asked yet.
 
     Args:
-        client: of the ledger's database.
+        turn: in which they are.
         shut: months that are left as they are.
         progress: is told a step, how much of it is done, and how much there is.
 
@@ -189,7 +198,7 @@ def fill(
     if shut:
         wanted += f" WHERE (trace_id, span_id) NOT IN ({_CLOSED_IDS})"
     for _ in range(_MOST_PASSES):
-        months = client.query(
+        months = turn.ledger.query(
             f"SELECT toStartOfMonth(hour) AS month, count() FROM ({wanted}) GROUP BY month ORDER BY month",  # noqa: S608 - constants
             parameters={"shut": sorted(shut)},
         ).result_rows
@@ -198,11 +207,11 @@ def fill(
             return
         for month, count in months:
             tell("pricing what was unpriced", done, total)
-            client.command(
+            turn.run(
                 f"INSERT INTO call_arrivals SELECT * FROM ({wanted}) "  # noqa: S608 - constants
                 "WHERE hour >= toDateTime({month:String}, 'UTC') "
                 "AND hour < toDateTime(addMonths(toDate({month:String}), 1), 'UTC')",
-                parameters={"month": month.isoformat(), "shut": sorted(shut)},
+                {"month": month.isoformat(), "shut": sorted(shut)},
             )
             done += count
         tell("pricing what was unpriced", done, total)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from spanledger_billing.clients.reaching import ClientMonth
+    from spanledger_billing.turns import Turn
 
     _Query = tuple[str, dict[str, Any]]
     """SQL and its parameters."""
@@ -165,24 +166,22 @@ def _summed(ledger: Any, queries: Iterable[_Query]) -> list[Difference]:
     return [found[key] for key in sorted(found)]
 
 
-def carry_out(
-    ledger: Any, days: Days, client_id: str | None = None, *, months: Sequence[ClientMonth]
-) -> None:
+def carry_out(turn: Turn, days: Days, client_id: str | None = None, *, months: Sequence[ClientMonth]) -> None:
     """Store those calls anew, as they would be priced.
 
     Args:
-        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+        turn: in which they are.
         days: local days of whom they are billed to.
         client_id: only those billed to this client; empty for those that name nobody.
         months: only those that count in these, so that a call which arrived since then reaches into no other.
 
     """
-    columns = ", ".join(again.columns(ledger, "llm_calls"))
-    for query, parameters in _queries(ledger, days, client_id):
-        ledger.command(
+    columns = ", ".join(again.columns(turn.ledger, "llm_calls"))
+    for query, parameters in _queries(turn.ledger, days, client_id):
+        turn.run(
             f"INSERT INTO llm_calls ({columns}) SELECT {columns} FROM ({query}) "  # noqa: S608 - of the schema
             "WHERE (payer, local_month) IN {months:Array(Tuple(String, String))}",
-            parameters=parameters | {"months": list(months)},
+            parameters | {"months": list(months)},
         )
 
 
