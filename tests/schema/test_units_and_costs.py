@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spanledger_billing.prices import cards, published, sync, units
+from spanledger_billing.prices import published, stretches, sync, units
 from support.arrivals import arrival, arrive
 
 if TYPE_CHECKING:
@@ -296,5 +296,5 @@ def test_the_smallest_price_of_the_list_keeps_all_its_digits(own_ledger: Client)
 def test_a_models_cards_go_from_the_general_to_the_particular() -> None:
     taken = published.installed([])
     for model in taken.models:
-        named = [sum(bool(getattr(card, key)) for key in cards.CIRCUMSTANCES) for card in model.cards]
+        named = [sum(bool(getattr(card, key)) for key in stretches.CIRCUMSTANCES) for card in model.cards]
         assert named == sorted(named), model.key

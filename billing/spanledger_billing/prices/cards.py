@@ -8,9 +8,7 @@ changes, genai-prices itself says what holds.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -18,20 +16,17 @@ from genai_prices import types as published
 from genai_prices.validation import validate_priced_units
 
 from spanledger_billing.money import EXACT
+from spanledger_billing.prices import stretches
 from spanledger_billing.prices.overrides import BEGINNING, END
 from spanledger_billing.prices.units import Rate, checked_price
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date, datetime
 
     from genai_prices.units import UnitDef, UnitRegistry
 
     from spanledger_billing.prices.overrides import Override
-
-WHOLE_DAY = (0, 24 * 60)
-
-CIRCUMSTANCES = ("processing", "service_tier", "speed")
-"""Those of genai-prices' that a span can tell; it tells no others (a route, a search type)."""
 
 _WHISPER_SECONDS = {("groq", "whisper-large-v3"): 10, ("groq", "whisper-large-v3-turbo"): 10}
 """Billed as at least so many seconds; genai-prices has it in its code too, not in its data."""
@@ -99,24 +94,24 @@ def cards(
 
     """
     at_least = _WHISPER_SECONDS.get((provider.id, model.id), 0)
-    combinations = _combinations(model) if circumstances else [{}]
+    combinations = stretches.combinations(model) if circumstances else [{}]
     stated = [dict(override.circumstances) for override in overrides if override.prices]
     combinations += [each for n, each in enumerate(stated) if each not in [*combinations, *stated[:n]]]
     made: list[Card] = []
     for wanted in sorted(combinations, key=len):
-        for minutes in _minutes(model):
+        for minutes in stretches.minutes(model):
             dated = [
                 card
-                for start, end in _dates(model, overrides, within)
+                for start, end in stretches.dates(model, overrides, within)
                 for card in _sized(
                     _entries(
                         model,
                         wanted,
-                        _instant(start, minutes[0]),
+                        stretches.instant(start, minutes[0]),
                         registry,
                         published_holds=within[0] <= start < within[1]
                         and (circumstances or not wanted)
-                        and _known(model, wanted, _instant(start, minutes[0])),
+                        and stretches.known(model, wanted, stretches.instant(start, minutes[0])),
                         overrides=[each for each in overrides if each.from_day <= start < each.until_day],
                         places=places,
                     ),
@@ -242,65 +237,3 @@ def _merged(dated: Iterable[Card]) -> Iterator[Card]:
         else:
             merged.append(card)
     return iter(merged)
-
-
-def _combinations(model: published.ModelInfo) -> list[dict[str, str]]:
-    """The circumstances that change the model's prices, each alone and together; none first."""
-    values: dict[str, list[str]] = {key: [] for key in CIRCUMSTANCES}
-    for variant in model.price_variants or ():
-        if variant.when.keys() <= values.keys():
-            for key, value in variant.when.items():
-                if value not in values[key]:
-                    values[key].append(value)
-    chosen = itertools.product(*(["", *values[key]] for key in CIRCUMSTANCES))
-    combinations = [
-        {key: value for key, value in zip(CIRCUMSTANCES, each, strict=True) if value} for each in chosen
-    ]
-    return sorted(combinations, key=len)
-
-
-def _known(model: published.ModelInfo, wanted: Mapping[str, str], at: datetime) -> bool:
-    """Whether each circumstance has prices of its own then; else genai-prices charges as without it."""
-    return all(
-        any(
-            variant.when.get(key) == value and (variant.constraint is None or variant.constraint.active(at))
-            for variant in model.price_variants or ()
-        )
-        for key, value in wanted.items()
-    )
-
-
-def _constraints(model: published.ModelInfo) -> Iterator[object]:
-    if not isinstance(model.prices, published.ModelPrice):
-        yield from (price.constraint for price in model.prices)
-    yield from (variant.constraint for variant in model.price_variants or ())
-
-
-def _dates(
-    model: published.ModelInfo, overrides: Sequence[Override], within: tuple[date, date]
-) -> Sequence[tuple[date, date]]:
-    starts = {
-        each.start_date for each in _constraints(model) if isinstance(each, published.StartDateConstraint)
-    }
-    edges = {BEGINNING, *starts, *within, END}
-    edges |= {day for each in overrides for day in (each.from_day, each.until_day)}
-    return list(itertools.pairwise(sorted(edges)))
-
-
-def _minutes(model: published.ModelInfo) -> Sequence[tuple[int, int]]:
-    edges = set(WHOLE_DAY)
-    for each in _constraints(model):
-        if isinstance(each, published.TimeOfDateConstraint):
-            edges |= {_minute(each.start_time), _minute(each.end_time)}
-    return list(itertools.pairwise(sorted(edges)))
-
-
-def _minute(at: time) -> int:
-    instant = datetime.combine(date(2000, 1, 1), at, at.tzinfo or UTC).astimezone(UTC)
-    if instant.second or instant.microsecond:
-        raise ValueError(f"a price that changes at {at} changes within a minute")
-    return instant.hour * 60 + instant.minute
-
-
-def _instant(day: date, minute: int) -> datetime:
-    return datetime.combine(day, time(), UTC) + timedelta(minutes=minute)
