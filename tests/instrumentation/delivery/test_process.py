@@ -1,14 +1,10 @@
 """At the end of a process, and in its children, every span is sent once, by the process it belongs to."""
 
-import os
 import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
+from support import scripts
 from support.fake_collector import Answer, FakeCollector
-
-TESTS = Path(__file__).parents[2]
 
 PREAMBLE = """
 import atexit, multiprocessing, os, random, sys, threading
@@ -23,19 +19,11 @@ delivery = Delivery(DeliverySettings(sys.argv[1], linger=3600, answer_timeout=36
 
 def run(script: str, collector: FakeCollector, **environment: str) -> str:
     """Run it to its end, which must come; what it logged."""
-    done = start(script, collector, **environment)
-    _, logged = done.communicate(timeout=120)
-    assert done.returncode == 0, logged
-    return logged
+    return scripts.finish(start(script, collector, **environment))
 
 
 def start(script: str, collector: FakeCollector, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PREAMBLE + script, collector.url],
-        env={**os.environ, "PYTHONPATH": str(TESTS), **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return scripts.start(PREAMBLE + script, collector.url, **environment)
 
 
 def test_a_short_script_delivers_what_it_submitted(collector: FakeCollector):
@@ -44,9 +32,7 @@ def test_a_short_script_delivers_what_it_submitted(collector: FakeCollector):
 
 
 def test_a_script_that_ends_by_an_error_delivers_what_it_submitted(collector: FakeCollector):
-    script = start("submit(delivery, 'one'); raise SystemExit(3)", collector)
-    script.communicate(timeout=120)
-    assert script.returncode == 3
+    scripts.finish(start("submit(delivery, 'one'); raise SystemExit(3)", collector), ends_with=3)
     assert collector.accepted == ["one"]
 
 
@@ -165,7 +151,6 @@ for number in range(50):
     delivery.submit(encode(Finished("call", *ids(None), None, 1, 2, False, {})))
 """
     for process in [start(script, collector) for _ in range(2)]:
-        _, logged = process.communicate(timeout=120)
-        assert (process.returncode, logged) == (0, "")
+        assert scripts.finish(process) == ""
     ids = {(span.trace_id, span.span_id) for received in collector.received for span in received.spans}
     assert len(collector.accepted) == len(ids) == 100

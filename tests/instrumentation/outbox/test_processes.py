@@ -1,17 +1,13 @@
 """Every way for a process to begin and to end: its spans are sent once, by it or by who comes after it."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from spanledger.delivery.outbox import status
 from spanledger.delivery.outbox.folder import boxes
+from support import scripts
 from support.fake_collector import Answer, FakeCollector
-
-TESTS = Path(__file__).parents[2]
 
 PREAMBLE = """
 import ctypes, multiprocessing, os, signal, sys, threading, time
@@ -40,16 +36,7 @@ assert delivery.shutdown(60)
 
 def run(script: str, collector: FakeCollector, *, ends_with: int = 0, **environment: str) -> str:
     """Run it to its end; what it logged."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PREAMBLE + script, collector.url],
-        env={**os.environ, "PYTHONPATH": str(TESTS), **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == ends_with, done.stderr
-    return done.stderr
+    return scripts.finish(scripts.start(PREAMBLE + script, collector.url, **environment), ends_with=ends_with)
 
 
 def test_a_short_script_sends_what_it_submitted_and_leaves_nothing_behind(
@@ -228,5 +215,5 @@ with recorded_calls() as calls:
     httpx2.Client(transport=transport).post("https://api.openai.com/v1/chat/completions", json={"model": "m"})
 assert len(calls) == 1
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
+    scripts.finish(scripts.start(script))
     assert not outbox.exists()
