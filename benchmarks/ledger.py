@@ -136,8 +136,8 @@ def row(what: str, took: Took, name: str = "", reference: Took | None = None) ->
     return Row(what, took.cpu, "ms CPU", name, reference.cpu if reference else None, note)
 
 
-def ask(ledger: Any, rows: list[Row], *, spans: bool) -> dict[str, Took]:
-    """Every question, beside its reference; what each took."""
+def ask(ledger: Any, rows: list[Row], *, spans: bool) -> tuple[dict[str, Took], dict[str, Took]]:
+    """Every question, beside its reference; what each took, and each reference."""
     beside: dict[str, Took] = {}
     found = {}
     for what, (query, name) in QUESTIONS.items():
@@ -147,7 +147,7 @@ def ask(ledger: Any, rows: list[Row], *, spans: bool) -> dict[str, Took]:
         found[what] = timed(lambda query=query: ledger.query(query), 5)  # type: ignore[misc]
         rows.append(row(what, found[what], name, beside.get(name)))
         say(f"{rows[-1].what}: {found[what].cpu:,.0f} ms CPU, {found[what].clock:,.0f} ms")
-    return found
+    return found, beside
 
 
 def again(ledger: Any, rows: list[Row]) -> Took:
@@ -193,14 +193,20 @@ def _rolled_up(ledger: Any) -> int:
     return int(ledger.query("SELECT sum(d.calls) FROM usage_day AS d FINAL").first_row[0])
 
 
-def statements(ledger: Any, rows: list[Row]) -> None:
-    source = LedgerSource(ledger)
+def statements(ledger: Any, rows: list[Row], beside: dict[str, Took]) -> None:
+    """Every client's document of the month, beside the sums that each of them begins with, from raw spans."""
 
-    def everyone() -> None:
+    def everyone(form: Format) -> None:
+        source = LedgerSource(ledger)
         for client in source.clients(MONTH):
-            render(source.statement(client, MONTH), Format.CSV)
+            render(source.statement(client, MONTH), form)
 
-    rows.append(row("statement --all: a hundred clients, as CSV", timed(everyone)))
+    sums = "spans: cost by client and model"
+    for form in (Format.CSV, Format.PDF):
+        took = timed(lambda form=form: everyone(form), 2)  # type: ignore[misc]
+        what = f"statement --all: {filled.CLIENTS} clients, as {form.value.upper()}"
+        rows.append(row(what, took, sums, beside.get(sums)))
+        say(f"{what}: {took.cpu:,.0f} ms CPU, {took.clock:,.0f} ms")
 
 
 def sizes(ledger: Any, rows: list[Row]) -> None:
@@ -241,8 +247,8 @@ def run(ledger: Any, options: Any) -> Report:
     quarter = again(ledger, rows)
     if not options.no_spans:
         filled.fill_reference(ledger)
-    found = ask(ledger, rows, spans=not options.no_spans)
-    statements(ledger, rows)
+    found, beside = ask(ledger, rows, spans=not options.no_spans)
+    statements(ledger, rows, beside)
     sizes(ledger, rows)
     lag(ledger, rows, options.seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
