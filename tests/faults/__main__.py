@@ -37,8 +37,9 @@ def main() -> int:
         if not good:
             shutil.copytree(disk.path, folder / "kept", ignore_dangling_symlinks=True)
             say(f"everything is kept in {folder / 'kept'}")
+        disk.remove()
     if good:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.rmdir()
     sys.stdout.write(f"{last_line}\n")
     return 0 if good else 1
 

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import resource
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 SIZE = 3 << 30
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_REMOUNT, _MS_REC, _MS_PRIVATE = 0x20, 0x4000, 0x40000
+_MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,6 +60,13 @@ class Disk:
             for pid, limits in before.items():
                 with suppress(ProcessLookupError):
                     resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+
+    def remove(self) -> None:
+        """Take it away with all that is on it, whoever has files open there still."""
+        if self.own:
+            _call(_libc.umount2(os.fsencode(self.path), _MNT_DETACH))
+            self.own = False
+        shutil.rmtree(self.path)
 
     def _shrink(self, spare: int) -> None:
         while True:
