@@ -232,11 +232,13 @@ def start(
         progress: is told what happens, a line at a time, also later when something is started again.
 
     Raises:
-        InvalidInputError: a port is taken, the collector is not built, the folder cannot be used.
+        InvalidInputError: a port is taken, the collector is not built, the folder cannot be used, or files
+            may not grow.
         RefusedError: something runs on the folder already.
         OperatorError: a component did not start.
 
     """
+    folder.check_file_size_limit()
     data = folder.prepare(Path(data_dir))
     lock = folder.Lock(data)
     with contextlib.ExitStack() as undo:

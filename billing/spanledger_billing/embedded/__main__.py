@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    folder.check_file_size_limit()
     data = folder.prepare(arguments.data)
     lock = folder.Lock(data) if arguments.lock_fd is None else None
     os.chdir(data)

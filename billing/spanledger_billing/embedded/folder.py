@@ -11,6 +11,7 @@ endpoint.json     addresses, no secret           lock      held while anything r
 import fcntl
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,24 @@ def prepare(folder: Path) -> Path:
             next_step="name a folder that you may write to with --data",
         ) from error
     return folder
+
+
+def check_file_size_limit() -> None:
+    """What is written here is lost, or what holds it ends, where files may not grow.
+
+    Raises:
+        InvalidInputError: the size of files is limited in this process, as `ulimit -f` does.
+
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY:
+        raise InvalidInputError(
+            f"no file may grow beyond {limit:,} bytes here (ulimit -f), and the ledger's tables and the "
+            "collector's queue do",
+            allowed="unlimited",
+            next_step="run `ulimit -f unlimited` in this shell, or take the limit out of what starts this "
+            "(LimitFSIZE= of systemd, fsize in limits.conf)",
+        )
 
 
 class Lock:

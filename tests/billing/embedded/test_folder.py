@@ -129,3 +129,28 @@ def test_the_engine_keeps_to_the_memory_it_is_given(tmp_path: Path, monkeypatch:
         grouped = "SELECT count() FROM (SELECT number, any(number) FROM numbers(20000000) GROUP BY number)"
         assert client.command(grouped) == 20_000_000
         client.close()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["spanledger_billing.embedded"], ["spanledger_billing.cli", "up", "--data"]],
+    ids=["alone", "up"],
+)
+def test_nothing_starts_where_files_may_not_grow_and_the_limit_is_named(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    limited = (
+        "import resource, runpy, sys\n"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, hard))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    )
+    data = tmp_path / "data"
+    refused = subprocess.run(
+        [sys.executable, "-c", limited, *arguments, str(data)], capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "no file may grow beyond 1,073,741,824 bytes here (ulimit -f)" in refused.stderr
+    assert "next: run `ulimit -f unlimited`" in refused.stderr
+    assert not data.exists()
