@@ -1,14 +1,19 @@
 """What the configuration files themselves promise, asked of the collector that reads them."""
 
+import http.server
 import subprocess
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 
 from spanledger_billing import resources
-from spanledger_billing.embedded import collector
+from spanledger_billing.embedded import collector, handshake, ports
+from support import otlp
+from support.waiting import wait_for
 
 FOLDER = resources.folder("collector")
 
@@ -91,3 +96,63 @@ def test_the_binary_holds_the_modules_of_the_manifest_and_no_others() -> None:
     for kind in ("receivers", "processors", "exporters", "extensions", "providers"):
         built = {entry["module"] for entry in listed[kind]}
         assert built == {entry["gomod"] for entry in manifest[kind]}, kind
+
+
+class Asked(http.server.BaseHTTPRequestHandler):
+    """A database that lets a driver connect, and then keeps how it is asked, and refuses."""
+
+    limits: ClassVar[set[str]] = set()
+
+    def do_POST(self) -> None:
+        asked = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        answer = b""
+        if handshake.is_handshake(asked):
+            answer = handshake.answer("26.9.2.1", "UTC")
+        else:
+            self.limits.update(parse_qs(urlsplit(self.path).query)["max_execution_time"])
+        self.send_response(200 if answer else 500)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_the_database_gives_an_insert_up_before_the_exporter_does(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Else what is committed after all would be sent again."""
+    exporter = _effective(environment, "config.yaml")["exporters"]["clickhouse"]
+    # With one, the driver would put its own limit in the place of ours, beyond it.
+    assert exporter["timeout"] == "0s"
+    assert exporter["connection_params"]["read_timeout"] == "120s"
+    settled = ports.settle(
+        dict.fromkeys(("otlp-http-port", "otlp-grpc-port", "metrics-port", "health-port"), 0)
+    )
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asked) as database:
+        threading.Thread(target=database.serve_forever, daemon=True).start()
+        settled["clickhouse-port"] = database.server_port
+        with (tmp_path / "log").open("wb") as log:
+            running = subprocess.Popen(
+                collector.command(tokens=False),
+                env=collector.environment(tmp_path, settled, "secret", None),
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            body, _ = otlp.request(1)
+            wait_for(lambda: _taken(settled["otlp-http-port"], body), "the collector to take a span")
+            wait_for(lambda: bool(Asked.limits), "a question to the database")
+        finally:
+            running.kill()
+            running.wait()
+            database.shutdown()
+    assert Asked.limits == {"60"}
+
+
+def _taken(port: int, body: bytes) -> bool:
+    try:
+        return otlp.post(f"http://127.0.0.1:{port}", body) == 200
+    except OSError:
+        return False
