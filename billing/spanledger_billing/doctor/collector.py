@@ -16,7 +16,10 @@ _NOT_RUNNING: Final = (
 )
 WATCHED_SECONDS: Final = 10.0
 """Several times what the queue takes to make a batch and insert it."""
+PAUSE_SECONDS: Final = 0.2
 _TAKEN: Final = "receiver_accepted_spans"
+_UNDER_WAY: Final = "exporter_in_flight_requests"
+"""Batches whose insert is not answered, those between two tries included."""
 _SAMPLE: Final = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)
 
 
@@ -78,27 +81,35 @@ def _queue(metrics: Metrics, again: Callable[[], Metrics]) -> Check:
     next_step = "find out why the ledger does not take them: the collector's log names the error of each try"
     if size * 2 > capacity:
         return Check(COMPONENT, "queue", State.PROBLEM, found, next_step)
-    if size and _stands_still(metrics, again):
-        found = f"{found}, and did not empty in {WATCHED_SECONDS:.0f} s though no more came"
-        return Check(COMPONENT, "queue", State.PROBLEM, found, next_step)
+    held_up = _held_up(metrics, again) if size else ""
+    if held_up:
+        return Check(COMPONENT, "queue", State.PROBLEM, f"{found}, and {held_up}", next_step)
     return Check(COMPONENT, "queue", State.OK, found)
 
 
-def _stands_still(before: Metrics, again: Callable[[], Metrics]) -> bool:
-    """Whether something in the queue is refused, over and over: a batch, or all.
+def _held_up(before: Metrics, again: Callable[[], Metrics]) -> str:
+    """What says that the ledger refuses something over and over: a batch, or all. Empty where nothing does.
 
-    Where spans keep coming the queue is never empty for long, and this cannot be told.
+    Where spans keep coming the queue is never empty for long. But between two batches there is a moment when
+    none is under way, unless one is that the ledger never takes, or it is too slow for what comes.
     """
     deadline = time.monotonic() + WATCHED_SECONDS
+    more_came = False
     while time.monotonic() < deadline:
         try:
             now = again()
         except (OSError, ValueError):
-            return False  # it ended meanwhile, which its own check tells the next time
-        if not now.count("exporter_queue_size") or now.count(_TAKEN) != before.count(_TAKEN):
-            return False
-        time.sleep(0.2)
-    return True
+            return ""  # it ended meanwhile, which its own check tells the next time
+        more_came = now.count(_TAKEN) != before.count(_TAKEN)
+        # A collector without this figure is taken for one that gets on.
+        if not now.count("exporter_queue_size") or (more_came and not now.count(_UNDER_WAY)):
+            return ""
+        time.sleep(PAUSE_SECONDS)
+    if more_came:
+        return (
+            f"in {WATCHED_SECONDS:.0f} s some batch was under way all the time: refused, or taken too slowly"
+        )
+    return f"did not empty in {WATCHED_SECONDS:.0f} s though no more came"
 
 
 def _lost(metrics: Metrics) -> Check:

@@ -5,11 +5,13 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from spanledger_billing import cli, ledger, up
+from spanledger_billing.doctor import collector
 from spanledger_billing.doctor.collector import Metrics
 from spanledger_billing.doctor.report import Check, State, address, exit_code
 from spanledger_billing.prices.sync import sync
@@ -257,3 +259,40 @@ def test_the_collectors_metrics_leave_out_the_debug_exporter_and_take_a_missing_
     assert metrics.version == "0.161.0"
     assert metrics.count("exporter_sent_spans") == 1_500_000
     assert metrics.count("exporter_send_failed_spans") == 0
+
+
+def figures(accepted: int, under_way: int, size: int = 1000) -> Metrics:
+    return Metrics.parse(
+        f'otelcol_receiver_accepted_spans{{receiver="otlp"}} {accepted}\n'
+        f'otelcol_exporter_in_flight_requests{{exporter="clickhouse"}} {under_way}\n'
+        f'otelcol_exporter_queue_size{{exporter="clickhouse"}} {size}\n'
+        'otelcol_exporter_queue_capacity{exporter="clickhouse"} 4294967296\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("looks", "problem"),
+    [
+        ([figures(5, 1), figures(9, 2), figures(9, 0)], ""),
+        ([figures(5, 1), figures(9, 2), figures(12, 1, size=0)], ""),
+        ([figures(5, 1), figures(5, 0)], "did not empty in 0 s though no more came"),
+        ([figures(5, 4), figures(9, 1)], "in 0 s some batch was under way all the time"),
+    ],
+    ids=[
+        "a moment without a batch",
+        "an empty queue",
+        "nothing comes, nothing goes",
+        "one is always under way",
+    ],
+)
+def test_a_queue_that_is_never_without_a_batch_is_a_problem_and_one_that_gets_on_is_not(
+    monkeypatch, looks, problem
+):
+    left = iter(looks)
+    last = looks[-1]
+    clock = iter(range(100))
+    monkeypatch.setattr(collector, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(collector, "WATCHED_SECONDS", 0.4)
+    monkeypatch.setattr(collector, "time", SimpleNamespace(monotonic=lambda: next(clock) / 10, sleep=float))
+    found = collector._queue(figures(5, 1), lambda: next(left, last))
+    assert (found.state is State.PROBLEM, problem in found.found) == (bool(problem), True)
