@@ -8,6 +8,7 @@ import functools
 import os
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,19 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped:
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         _not_run.append((report.nodeid, reason))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # one of several workers: the process that started them says it
+        output["not_run"] = _not_run
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    # Each worker collects all tests, so each has left out the same ones. One that crashed says nothing.
+    told = getattr(node, "workeroutput", {}).get("not_run", [])
+    _not_run.extend(each for each in map(tuple, told) if each not in _not_run)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
