@@ -9,13 +9,16 @@ from board import (
     MONTH,
     PERCENT,
     ROUND_PERCENT,
-    TO_CLIENT,
     Column,
     Dashboard,
     bars,
     numbers,
     steps,
     table,
+)
+from parts import (
+    CHARGE_AND_COST,
+    linked_client,
 )
 
 STANDING = numbers(
@@ -87,8 +90,7 @@ ORDER BY status.share_percent DESC, status.client_id
     height=12,
     empty="No client has a budget in this month: give it one in clients.yaml",
     columns=(
-        Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT, at_least=140),
+        *linked_client(at_least=140),
         Column("Used", PERCENT, thresholds=BUDGET, cell="gauge", minimum=0, maximum=100),
         *(Column(name, MONEY) for name in ("Spent", "Budget", "Burn a day", "Forecast")),
         Column("Forecast %", PERCENT, thresholds=BUDGET),
@@ -145,10 +147,8 @@ ORDER BY margins.charge_usd DESC NULLS LAST, margins.client_id
     height=10,
     empty="Every client has a budget",
     columns=(
-        Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT, at_least=140),
-        Column("Charge", MONEY),
-        Column("Cost", MONEY),
+        *linked_client(at_least=140),
+        *CHARGE_AND_COST,
     ),
 )
 

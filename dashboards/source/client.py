@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from board import (
-    ANY_IS_ORANGE,
-    BELOW_ZERO_IS_RED,
-    BUDGET,
     COUNT,
     MONEY,
     MONTH,
@@ -18,12 +15,21 @@ from board import (
     numbers,
     table,
 )
-from overview import BEFORE
-
-IN_TOKENS = "arraySum(mapValues(mapFilter((unit, n) -> unit = 'input' OR startsWith(unit, 'cache_') OR endsWith(unit, '_input'), {units})))"
-OUT_TOKENS = (
-    "arraySum(mapValues(mapFilter((unit, n) -> unit IN ('output', 'reasoning', 'citation', 'audio_output', 'image_output'), "
-    "{units})))"
+from parts import (
+    BEFORE,
+    BUDGET_USED,
+    CALLS_AND_TOKENS,
+    CHARGE_AND_COST,
+    CHARGE_AND_COST_BARS,
+    GAPS,
+    IN_TOKENS,
+    MARGIN,
+    NO_CALLS,
+    OUT_TOKENS,
+    a_series_each,
+    fees,
+    gaps,
+    orange,
 )
 
 CLIENT = Variable(
@@ -79,10 +85,7 @@ WHERE {OF_CLIENT} AND client_state = 'known'
     width=13,
     standard=MONEY,
     empty="not known",
-    columns=(
-        Column("Margin", thresholds=BELOW_ZERO_IS_RED),
-        Column("Margin %", PERCENT, thresholds=BELOW_ZERO_IS_RED),
-    ),
+    columns=MARGIN,
 )
 
 STATE = numbers(
@@ -111,7 +114,7 @@ WHERE {OF_CLIENT}
 """,
     width=7,
     standard=COUNT,
-    columns=(Column("Unpriced", thresholds=ANY_IS_ORANGE), Column("Incomplete", thresholds=ANY_IS_ORANGE)),
+    columns=orange("Unpriced", "Incomplete"),
 )
 
 BUDGET_LEFT = numbers(
@@ -133,10 +136,7 @@ WHERE {OF_CLIENT}
 """,
     width=12,
     empty="no budget",
-    columns=(
-        Column("Used", PERCENT, thresholds=BUDGET),
-        Column("Forecast", PERCENT, thresholds=BUDGET),
-    ),
+    columns=BUDGET_USED,
 )
 
 AGAINST = numbers(
@@ -181,7 +181,7 @@ ORDER BY day
 """,
     width=12,
     height=9,
-    columns=(Column("Charge", MONEY, colour="fixed:blue"), Column("Cost", MONEY, colour="fixed:orange")),
+    columns=CHARGE_AND_COST_BARS,
 )
 
 BY_DAY_AND_MODEL = bars(
@@ -202,19 +202,9 @@ ORDER BY day, model_shown
     width=12,
     height=9,
     stacked=True,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     standard=MONEY,
-    transformations=(
-        {
-            "id": "groupingToMatrix",
-            "options": {
-                "rowField": "Day",
-                "columnField": "model_shown",
-                "valueField": "cost",
-                "emptyValue": "null",
-            },
-        },
-    ),
+    transformations=(a_series_each("model_shown", "cost"),),
 )
 
 MODELS = table(
@@ -237,14 +227,12 @@ WHERE {OF_CLIENT} AND corrects = month AND kind = 'usage'
 ORDER BY lines.charge DESC NULLS LAST, lines.cost DESC NULLS LAST, provider, model
 """,
     width=24,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     columns=(
         Column("Model", at_least=190),
-        *(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out")),
-        Column("Charge", MONEY),
-        Column("Cost", MONEY),
-        Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
-        Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE),
+        *CALLS_AND_TOKENS,
+        *CHARGE_AND_COST,
+        *GAPS,
     ),
 )
 
@@ -264,9 +252,9 @@ GROUP BY project
 ORDER BY "Cost" DESC NULLS LAST, project
 """,
     width=12,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     columns=(
-        *(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out")),
+        *CALLS_AND_TOKENS,
         Column("Cost", MONEY),
     ),
 )
@@ -287,43 +275,20 @@ GROUP BY unit
 ORDER BY "Charge" DESC NULLS LAST, unit
 """,
     width=12,
-    empty="no calls in this month",
-    columns=(Column("Quantity", COUNT), Column("Charge", MONEY), Column("Cost", MONEY)),
+    empty=NO_CALLS,
+    columns=(Column("Quantity", COUNT), *CHARGE_AND_COST),
 )
 
-FEES = table(
-    "Fees, minimum and corrections, ${currency}",
+FEES = fees(
+    OF_CLIENT,
     "What stands in the statement beside usage. A correction mends a closed month by what came or changed after its close.",
-    f"""
-SELECT
-    multiIf(corrects != month, concat('correction of ', corrects), kind = 'fee', 'fee', 'what the minimum adds') AS "What",
-    if(kind = 'usage', concat(provider, ' ', model), concat(toString(first_day), ' to ', toString(last_day))) AS "Of",
-    lines.charge AS "Charge"
-FROM billed_lines AS lines
-WHERE {OF_CLIENT} AND (corrects != month OR kind != 'usage')
-ORDER BY "What", "Of"
-""",
-    width=12,
-    height=6,
-    empty="none: all is usage",
-    columns=(Column("Charge", MONEY),),
 )
 
-GAPS = table(
-    "What is not in these figures, and why",
+GAPS_BY_REASON = gaps(
+    OF_CLIENT,
     "Calls whose price or usage is not known, by reason, and calls that were refused and cost nothing. spanledger usage and the "
     "page Models and prices say what to do about the first two.",
-    f"""
-SELECT gap AS "What", reason AS "Reason", sum(month_gaps.calls) AS "Calls"
-FROM month_gaps
-WHERE {OF_CLIENT}
-GROUP BY gap, reason
-ORDER BY "Calls" DESC, reason
-""",
-    width=12,
-    height=6,
-    empty="nothing: every call has its price and its usage",
-    columns=(Column("Reason", at_least=260), Column("Calls", COUNT)),
+    columns=(Column("Reason", at_least=260),),
     links=(link("Models and prices", "spanledger-models", month="${month:percentencode}"),),
 )
 
@@ -377,7 +342,7 @@ ORDER BY month
     width=24,
     height=7,
     empty="no terms in these months",
-    columns=(Column("Charge", MONEY, colour="fixed:blue"), Column("Cost", MONEY, colour="fixed:orange")),
+    columns=CHARGE_AND_COST_BARS,
 )
 
 DASHBOARD = Dashboard(
@@ -386,7 +351,7 @@ DASHBOARD = Dashboard(
     description="One client's month: what it owes, what it costs, where that comes from, and what is not known.",
     variables=(MONTH, CLIENT, CURRENCY),
     panels=(
-        SUMS, STATE, NOT_IN, BUDGET_LEFT, AGAINST, BY_DAY, BY_DAY_AND_MODEL, MODELS, PROJECTS, UNITS, FEES, GAPS, TERMS,
+        SUMS, STATE, NOT_IN, BUDGET_LEFT, AGAINST, BY_DAY, BY_DAY_AND_MODEL, MODELS, PROJECTS, UNITS, FEES, GAPS_BY_REASON, TERMS,
         MONTHS,
     ),
 )  # fmt: skip

@@ -18,8 +18,16 @@ from board import (
     steps,
     table,
 )
-from client import IN_TOKENS, OUT_TOKENS
-from overview import BEFORE
+from parts import (
+    BEFORE,
+    GAPS,
+    IN_TOKENS,
+    NO_CALLS,
+    OUT_TOKENS,
+    TWO_MONTHS_BARS,
+    a_series_each,
+    orange,
+)
 
 CLIENT = Variable(
     "client",
@@ -120,7 +128,7 @@ WHERE {HERE}
 """,
     width=8,
     standard=COUNT,
-    columns=(Column("Unpriced", thresholds=ANY_IS_ORANGE), Column("Incomplete", thresholds=ANY_IS_ORANGE)),
+    columns=orange("Unpriced", "Incomplete"),
 )
 
 MIX = bars(
@@ -141,11 +149,8 @@ LIMIT 15
     width=12,
     height=10,
     horizontal=True,
-    empty="no calls in this month",
-    columns=(
-        Column("This month", MONEY, colour="fixed:blue"),
-        Column("Last month", MONEY, colour="fixed:gray"),
-    ),
+    empty=NO_CALLS,
+    columns=TWO_MONTHS_BARS,
 )
 
 BY_DAY = bars(
@@ -164,19 +169,9 @@ ORDER BY day, provider_shown
     width=12,
     height=10,
     stacked=True,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     standard=MONEY,
-    transformations=(
-        {
-            "id": "groupingToMatrix",
-            "options": {
-                "rowField": "Day",
-                "columnField": "provider_shown",
-                "valueField": "cost",
-                "emptyValue": "null",
-            },
-        },
-    ),
+    transformations=(a_series_each("provider_shown", "cost"),),
 )
 
 MODELS = table(
@@ -204,7 +199,7 @@ HAVING "Calls" > 0 OR "Unpriced" > 0 OR "Incomplete" > 0
 ORDER BY "Cost" DESC NULLS LAST, provider, model
 """,
     height=10,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     columns=(
         Column("Model", at_least=170),
         Column("Calls", COUNT),
@@ -215,8 +210,7 @@ ORDER BY "Cost" DESC NULLS LAST, provider, model
         ),
         Column("Per priced call", SMALL_MONEY),
         Column("Per M tokens", MONEY),
-        Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
-        Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE),
+        *GAPS,
     ),
 )
 
@@ -284,7 +278,7 @@ ORDER BY "Cost" DESC, unit
 """,
     width=12,
     height=8,
-    empty="no calls in this month",
+    empty=NO_CALLS,
     columns=(Column("Quantity", COUNT), Column("Cost", MONEY)),
 )
 

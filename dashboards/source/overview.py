@@ -9,7 +9,6 @@ from board import (
     MONEY,
     MONTH,
     PERCENT,
-    TO_CLIENT,
     Column,
     Dashboard,
     bars,
@@ -17,9 +16,16 @@ from board import (
     steps,
     table,
 )
-
-BEFORE = "formatDateTime(addMonths(toDate(concat(${month:singlequote}, '-01')), -1), '%Y-%m')"
-"""The month before the one shown."""
+from parts import (
+    BEFORE,
+    CHARGE_AND_COST,
+    CHARGE_AND_COST_BARS,
+    GAPS,
+    MARGIN,
+    TWO_MONTHS_BARS,
+    linked_client,
+    orange,
+)
 
 LOSSES = table(
     "Clients that cost more than they pay",
@@ -49,8 +55,7 @@ ORDER BY losses.loss_usd DESC, losses.client_id
     height=5,
     empty="No client costs more than it pays in this month",
     columns=(
-        Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT, at_least=150),
+        *linked_client(at_least=150),
         Column("Loses", MONEY, thresholds=steps((None, "red")), colour="background"),
         Column("Pays", MONEY),
         Column("Costs", MONEY),
@@ -73,10 +78,7 @@ WHERE month = ${month:singlequote}
 """,
     width=9,
     standard=MONEY,
-    columns=(
-        Column("Margin", thresholds=BELOW_ZERO_IS_RED),
-        Column("Margin %", PERCENT, thresholds=BELOW_ZERO_IS_RED),
-    ),
+    columns=MARGIN,
 )
 
 AGAINST = numbers(
@@ -115,7 +117,7 @@ WHERE month = ${month:singlequote}
 """,
     width=8,
     standard=COUNT,
-    columns=tuple(Column(name, thresholds=ANY_IS_ORANGE) for name in ("Unpriced", "Incomplete", "Of nobody")),
+    columns=orange("Unpriced", "Incomplete", "Of nobody"),
 )
 
 THROUGH = bars(
@@ -154,10 +156,7 @@ ORDER BY day_of_month
 """,
     width=16,
     height=9,
-    columns=(
-        Column("This month", MONEY, colour="fixed:blue"),
-        Column("Last month", MONEY, colour="fixed:gray"),
-    ),
+    columns=TWO_MONTHS_BARS,
 )
 
 TOP = bars(
@@ -178,7 +177,7 @@ LIMIT 10
     height=9,
     horizontal=True,
     empty="No client has terms in this month",
-    columns=(Column("Charge", MONEY, colour="fixed:blue"), Column("Cost", MONEY, colour="fixed:orange")),
+    columns=CHARGE_AND_COST_BARS,
 )
 
 CLIENTS = table(
@@ -219,16 +218,13 @@ ORDER BY least(ifNull(now_.margin_usd, 0), 0), now_.charge_usd DESC NULLS LAST, 
     height=11,
     empty="No client has terms in this month: spanledger clients apply clients.yaml",
     columns=(
-        Column("client_id", hidden=True),
-        Column("Client", link=TO_CLIENT, at_least=150),
-        Column("Charge", MONEY),
-        Column("Cost", MONEY),
+        *linked_client(at_least=150),
+        *CHARGE_AND_COST,
         Column("Margin", MONEY, thresholds=BELOW_ZERO_IS_RED),
         Column("Margin %", PERCENT, thresholds=BELOW_ZERO_IS_RED),
         Column("Change %", PERCENT),
         Column("Calls", COUNT),
-        Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
-        Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE),
+        *GAPS,
     ),
 )
 

@@ -10,12 +10,8 @@ import json
 from pathlib import Path
 
 from board import (
-    ANY_IS_ORANGE,
-    BELOW_ZERO_IS_RED,
-    BUDGET,
     COUNT,
     MONEY,
-    PERCENT,
     Column,
     Dashboard,
     Panel,
@@ -24,7 +20,17 @@ from board import (
     numbers,
     table,
 )
-from client import IN_TOKENS, OUT_TOKENS
+from parts import (
+    BUDGET_USED,
+    CALLS_AND_TOKENS,
+    GAPS,
+    IN_TOKENS,
+    MARGIN,
+    NO_CALLS,
+    OUT_TOKENS,
+    fees,
+    gaps,
+)
 
 FOLDER = Path(__file__).parents[1] / "share"
 
@@ -53,11 +59,6 @@ def panels(*, with_cost: bool) -> tuple[Panel, ...]:
         return sql if with_cost else ""
 
     costs = (Column("Cost", MONEY),) if with_cost else ()
-    tokens = (*(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out")),)
-    gaps = (
-        Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
-        Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE),
-    )
     return (
         numbers(
             "Month to date, ${currency}",
@@ -71,12 +72,7 @@ def panels(*, with_cost: bool) -> tuple[Panel, ...]:
             + f" FROM margins WHERE {OF_MONTH}",
             width=12,
             standard=MONEY,
-            columns=(
-                Column("Margin", thresholds=BELOW_ZERO_IS_RED),
-                Column("Margin %", PERCENT, thresholds=BELOW_ZERO_IS_RED),
-            )
-            if with_cost
-            else (),
+            columns=MARGIN if with_cost else (),
         ),
         numbers(
             "Calls, and those not in the sums",
@@ -84,7 +80,7 @@ def panels(*, with_cost: bool) -> tuple[Panel, ...]:
             f'SELECT calls AS "Calls", unpriced_calls AS "Unpriced", incomplete_calls AS "Incomplete" FROM margins WHERE {OF_MONTH}',
             width=6,
             standard=COUNT,
-            columns=gaps,
+            columns=GAPS,
         ),
         numbers(
             "Budget",
@@ -99,10 +95,7 @@ WHERE {OF_MONTH}
 """,
             width=6,
             empty="no budget",
-            columns=(
-                Column("Used", PERCENT, thresholds=BUDGET),
-                Column("Forecast", PERCENT, thresholds=BUDGET),
-            ),
+            columns=BUDGET_USED,
         ),
         bars(
             "Charge by day, ${currency}",
@@ -135,8 +128,8 @@ FROM billed_lines AS lines
 WHERE {OF_MONTH} AND corrects = month AND kind = 'usage'
 ORDER BY lines.charge DESC NULLS LAST, provider, model
 """,
-            empty="no calls in this month",
-            columns=(*tokens, Column("Charge", MONEY), *costs, *gaps),
+            empty=NO_CALLS,
+            columns=(*CALLS_AND_TOKENS, Column("Charge", MONEY), *costs, *GAPS),
         ),
         table(
             "Projects",
@@ -153,8 +146,8 @@ GROUP BY project
 ORDER BY "Calls" DESC, project
 """,
             width=12,
-            empty="no calls in this month",
-            columns=(*tokens, *costs),
+            empty=NO_CALLS,
+            columns=(*CALLS_AND_TOKENS, *costs),
         ),
         table(
             "Units, ${currency}",
@@ -170,40 +163,16 @@ GROUP BY unit
 ORDER BY "Charge" DESC NULLS LAST, unit
 """,
             width=12,
-            empty="no calls in this month",
+            empty=NO_CALLS,
             columns=(Column("Quantity", COUNT), Column("Charge", MONEY), *costs),
         ),
-        table(
-            "Fees, minimum and corrections, ${currency}",
+        fees(
+            OF_MONTH,
             "What stands in the statement beside usage. A correction mends a closed month by what came after its close.",
-            f"""
-SELECT
-    multiIf(corrects != month, concat('correction of ', corrects), kind = 'fee', 'fee', 'what the minimum adds') AS "What",
-    if(kind = 'usage', concat(provider, ' ', model), concat(toString(first_day), ' to ', toString(last_day))) AS "Of",
-    lines.charge AS "Charge"
-FROM billed_lines AS lines
-WHERE {OF_MONTH} AND (corrects != month OR kind != 'usage')
-ORDER BY "What", "Of"
-""",
-            width=12,
-            height=6,
-            empty="none: all is usage",
-            columns=(Column("Charge", MONEY),),
         ),
-        table(
-            "What is not in these figures, and why",
+        gaps(
+            OF_MONTH,
             "Calls whose price or usage is not known, by reason, and calls that were refused and cost nothing.",
-            f"""
-SELECT gap AS "What", reason AS "Reason", sum(month_gaps.calls) AS "Calls"
-FROM month_gaps
-WHERE {OF_MONTH}
-GROUP BY gap, reason
-ORDER BY "Calls" DESC, reason
-""",
-            width=12,
-            height=6,
-            empty="nothing: every call has its price and its usage",
-            columns=(Column("Calls", COUNT),),
         ),
         table(
             "Statements",
