@@ -17,6 +17,7 @@ from spanledger_billing.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MAX_BYTES: Final = 5_000_000
 MAX_NODES: Final = 500_000
@@ -88,6 +89,28 @@ class Problems:
             + "\n".join(lines),
             next_step=f"mend {'them' if several else 'it'}, then: {command} {file} --dry-run",
         )
+
+
+def file_bytes(path: Path, *, holds: str, example: str) -> bytes:
+    """What a file of the operator's holds.
+
+    Args:
+        path: where it is.
+        holds: what should stand in it, for who named another.
+        example: what shows such a file.
+
+    Raises:
+        InvalidInputError: it cannot be read.
+
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{path} cannot be read: {error.strerror or error}",
+            allowed=example,
+            next_step=f"name the file that holds {holds}",
+        ) from error
 
 
 def parse(

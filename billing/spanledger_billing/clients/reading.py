@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spanledger_billing.clients import resolving
-from spanledger_billing.clients.documents import Problems, parse
+from spanledger_billing.clients.documents import Problems, file_bytes, parse
 from spanledger_billing.clients.layout import FILE
-from spanledger_billing.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +21,9 @@ def read_file(path: Path) -> tuple[Roster, bytes]:
         InvalidInputError: the file cannot be read, or is not what is allowed.
 
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path} cannot be read: {error.strerror or error}",
-            allowed="a file as schema/clients.example.yaml shows it",
-            next_step="name the file that holds your clients and terms",
-        ) from error
+    content = file_bytes(
+        path, holds="your clients and terms", example="a file as schema/clients.example.yaml shows it"
+    )
     return read(content, str(path), folder=path.absolute().parent), content
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spanledger_billing import orders
+from spanledger_billing.clients.documents import file_bytes
 from spanledger_billing.clients.reaching import closed_months
-from spanledger_billing.errors import InvalidInputError
 from spanledger_billing.prices import published, sync
 from spanledger_billing.prices.overrides import Overrides, reached
 from spanledger_billing.prices.overrides_reading import EXAMPLE, read
@@ -42,14 +42,7 @@ def read_file(path: Path) -> bytes:
         InvalidInputError: it cannot be read.
 
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path} cannot be read: {error.strerror or error}",
-            allowed=f"a file as {EXAMPLE} shows it",
-            next_step="name the file that holds your prices",
-        ) from error
+    return file_bytes(path, holds="your prices", example=f"a file as {EXAMPLE} shows it")
 
 
 def plan(ledger: Any, content: bytes, file: str = "overrides.yaml") -> Change:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from spanledger.attribution import shown
-from spanledger_billing.clients.documents import Problems, Scalar, parse
+from spanledger_billing.clients.documents import Problems, Scalar, file_bytes, parse
 from spanledger_billing.clients.kinds import ClientId, Text
 from spanledger_billing.clients.shapes import Field, Found, ListOf, Record
 from spanledger_billing.errors import InvalidInputError
@@ -96,14 +96,7 @@ def read_file(path: Path) -> tuple[tuple[Sender, ...], bytes]:
         InvalidInputError: the file cannot be read, or is not what is allowed.
 
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path} cannot be read: {error.strerror or error}",
-            allowed="a file as schema/senders.example.yaml shows it",
-            next_step="name the file that holds your senders",
-        ) from error
+    content = file_bytes(path, holds="your senders", example="a file as schema/senders.example.yaml shows it")
     return read(content, str(path), path.absolute().parent), content
 
 
@@ -137,15 +130,7 @@ def read_token(path: Path) -> str:
         InvalidInputError: it cannot be read, or holds no token.
 
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path} cannot be read: {error.strerror or error}",
-            allowed="a file with one token",
-            next_step="name the file that holds the token",
-        ) from error
-    return checked_token(content, str(path))
+    return checked_token(file_bytes(path, holds="the token", example="a file with one token"), str(path))
 
 
 def checked_token(content: bytes, source: str) -> str:
