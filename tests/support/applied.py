@@ -27,6 +27,14 @@ clients:
 """
 
 
+ACME_ALONE = SMALL[: SMALL.index("  - id: cobalt")]
+
+
+def with_budget(content: str, budget: str) -> str:
+    """The content, where ACME has a budget."""
+    return content.replace("    currency: USD\n", f"    currency: USD\n    budget: {budget}\n", 1)
+
+
 def apply(ledger: Any, content: str | bytes, **consent: Any) -> list[str]:
     """Apply the content; the difference as it is printed."""
     given = content.encode() if isinstance(content, str) else content

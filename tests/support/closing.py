@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spanledger_billing import rollup
 from spanledger_billing.close import closing
 from spanledger_billing.statements.load import LedgerSource
+from support.applied import SMALL, with_budget
 from support.stored_calls import put
 
 if TYPE_CHECKING:
@@ -16,25 +17,7 @@ if TYPE_CHECKING:
     from spanledger_billing.statements.model import Statement
     from support.stored_calls import Call
 
-TERMS = """
-agency: {name: Meridian}
-exchange_rates:
-  - {currency: EUR, from: 2026-01-01, units_per_usd: 0.9, source: ECB}
-clients:
-  - id: acme
-    name: ACME
-    timezone: America/New_York
-    currency: USD
-    budget: {amount: 1000, alert_at_percent: [80]}
-    terms:
-      - {from: 2026-01-01, plan: {markup_percent: 30}}
-  - id: cobalt
-    name: Cobalt
-    timezone: Europe/Berlin
-    currency: EUR
-    terms:
-      - {from: 2026-01-01, plan: {flat_fee: 500}}
-"""
+TERMS = with_budget(SMALL, "{amount: 1000, alert_at_percent: [80]}")
 
 
 def store(ledger: Any, *calls: Call) -> None:

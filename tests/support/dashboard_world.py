@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spanledger_billing import migrate, rollup
 from spanledger_billing.prices import sync
 from support import endpoint
-from support.applied import apply
+from support.applied import ACME_ALONE, apply, with_budget
 from support.priced_calls import arrive, call
 from support.rolled_up import by_hand
 from support.spans import deliver, span
@@ -33,18 +33,9 @@ if TYPE_CHECKING:
 MONTH: Final = "2026-10"
 BEFORE: Final = "2026-09"
 
-CLIENTS: Final = """
-agency: {name: Meridian}
-exchange_rates:
-  - {currency: EUR, from: 2026-01-01, units_per_usd: 0.9, source: ECB}
-clients:
-  - id: acme
-    name: ACME
-    timezone: America/New_York
-    currency: USD
-    budget: {amount: 1000, alert_at_percent: [80, 100]}
-    terms:
-      - {from: 2026-01-01, plan: {markup_percent: 30}}
+CLIENTS: Final = (
+    with_budget(ACME_ALONE, "{amount: 1000, alert_at_percent: [80, 100]}")
+    + """\
   - id: cobalt
     name: Cobalt Legal
     timezone: UTC
@@ -71,6 +62,7 @@ clients:
     terms:
       - {from: 2026-01-01, plan: {markup_percent: 25, minimum: 20}}
 """
+)
 
 
 def fill(ledger: Any) -> None:

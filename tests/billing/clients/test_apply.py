@@ -15,7 +15,7 @@ from spanledger_billing.clients.differences import differences
 from spanledger_billing.clients.reading import read
 from spanledger_billing.clients.writing import write
 from spanledger_billing.errors import InvalidInputError, RefusedError
-from support.applied import SMALL, apply, in_force
+from support.applied import ACME_ALONE, SMALL, apply, in_force
 from support.rosters import rosters
 from support.stack import client_of
 
@@ -198,13 +198,10 @@ def test_of_many_applies_at_the_same_moment_exactly_one_wins(ledger, stack):
     assert counts(ledger)["client_versions"] == 1
 
 
-WITHOUT_COBALT = SMALL[: SMALL.index("  - id: cobalt")]
-
-
 def test_a_client_left_out_of_the_file_is_not_forgotten_in_silence(ledger):
     apply(ledger, SMALL)
     with pytest.raises(RefusedError) as refused:
-        apply(ledger, WITHOUT_COBALT)
+        apply(ledger, ACME_ALONE)
     assert "under terms, but not in the file: cobalt" in str(refused.value)
     assert "--remove cobalt" in str(refused.value)
     assert in_force(ledger) == read(SMALL.encode())
@@ -212,10 +209,10 @@ def test_a_client_left_out_of_the_file_is_not_forgotten_in_silence(ledger):
 
 def test_a_client_is_taken_out_by_name_and_its_past_versions_stay(ledger):
     apply(ledger, SMALL)
-    assert apply(ledger, WITHOUT_COBALT, remove=["cobalt"]) == ["- client cobalt (Cobalt)"]
+    assert apply(ledger, ACME_ALONE, remove=["cobalt"]) == ["- client cobalt (Cobalt)"]
     assert ledger.query("SELECT client_id FROM current_clients").result_rows == [("acme",)]
     assert ledger.query("SELECT count() FROM terms WHERE client_id = 'cobalt'").first_row == (1,)
-    assert apply(ledger, WITHOUT_COBALT, remove=["cobalt"]) == []
+    assert apply(ledger, ACME_ALONE, remove=["cobalt"]) == []
 
 
 def test_a_client_that_stands_in_the_file_cannot_be_taken_out(ledger):

@@ -9,7 +9,7 @@ import pytest
 from spanledger_billing.clients import applying
 from spanledger_billing.clients.reading import read
 from spanledger_billing.errors import RefusedError
-from support.applied import SMALL, apply, closes, in_force
+from support.applied import ACME_ALONE, SMALL, apply, closes, in_force
 
 REACHING = {
     "another plan": ("markup_percent: 30", "markup_percent: 25", "acme"),
@@ -70,7 +70,7 @@ def test_a_client_with_closed_months_is_not_taken_out_without_consent_to_that(le
     apply(ledger, SMALL)
     closes(ledger, ("cobalt", "2026-03"))
     with pytest.raises(RefusedError) as refused:
-        apply(ledger, SMALL[: SMALL.index("  - id: cobalt")], remove=["cobalt"])
+        apply(ledger, ACME_ALONE, remove=["cobalt"])
     assert "closed months: cobalt 2026-03" in str(refused.value)
 
 

@@ -10,36 +10,10 @@ from spanledger_billing.statements.delivery import Order, document
 from spanledger_billing.statements.load import LedgerSource
 from spanledger_billing.statements.model import Copy
 from spanledger_billing.statements.rendering import Format
+from support import howe_island
 from support.applied import apply
 from support.closing import closed, draft, due, store
 from support.stored_calls import Call, call
-
-HOWE = """
-agency: {name: Meridian}
-exchange_rates:
-  - {currency: EUR, from: 2025-01-01, units_per_usd: 0.5, source: too early}
-  - {currency: EUR, from: 2025-10-31, units_per_usd: 0.9, source: ECB}
-  - {currency: EUR, from: 2025-11-01, units_per_usd: 0.7, source: ECB}
-clients:
-  - id: howe
-    name: Howe Island Tours
-    timezone: Australia/Lord_Howe
-    currency: EUR
-    tax: {name: GST, percent: 10}
-    terms:
-      - from: 2025-01-01
-        plan:
-          tiers: [{from_cost_usd: 0, markup_percent: 40}, {from_cost_usd: 310, markup_percent: 20}]
-          minimum: 310
-      - from: 2025-10-11
-        plan:
-          markup_percent: 25
-          fixed_fee: 31
-          minimum: 620
-          overrides: [{model: "cheap-*", markup_percent: 0}]
-      - from: 2025-10-21
-        plan: {flat_fee: 310, allowance_cost_usd: 62, overage_markup_percent: 50}
-"""
 
 
 def howe(at: str, cost: str, model: str = "a") -> Call:
@@ -79,7 +53,7 @@ def lines(statement: Any) -> dict[str, str]:
 
 
 def test_octobers_every_correction_is_billed_once_by_the_next_statement_to_the_cent(ledger: Any) -> None:
-    apply(ledger, HOWE, remove=["acme", "cobalt"])
+    apply(ledger, howe_island.terms(2025), remove=["acme", "cobalt"])
     store(ledger, *FIRST, *SECOND, THIRD, SEPTEMBERS, NOVEMBERS, JANUARYS)
 
     # Stretch one: 100 * 1.4 + 50 * 1.2 = 200 USD, 180 EUR at 0.9: a 144 (of 120/150), b 36; the minimum,

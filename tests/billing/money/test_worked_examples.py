@@ -10,6 +10,7 @@ import pytest
 
 from spanledger_billing import rollup
 from spanledger_billing.statements.load import LedgerSource
+from support import howe_island
 from support.applied import apply
 from support.priced_calls import PROVIDER, arrive, call, one
 
@@ -112,33 +113,6 @@ def test_a_call_at_three_in_the_morning_utc_on_the_first_is_in_new_yorks_october
     assert margin(whole_ledger, "acme", "2026-11")["cost_usd"] == 2
 
 
-HOWE = """
-agency: {name: Meridian}
-exchange_rates:
-  - {currency: EUR, from: 2026-01-01, units_per_usd: 0.5, source: too early}
-  - {currency: EUR, from: 2026-10-31, units_per_usd: 0.9, source: ECB}
-  - {currency: EUR, from: 2026-11-01, units_per_usd: 0.7, source: too late}
-clients:
-  - id: howe
-    name: Howe Island Tours
-    timezone: Australia/Lord_Howe
-    currency: EUR
-    tax: {name: GST, percent: 10}
-    terms:
-      - from: 2026-01-01
-        plan:
-          tiers: [{from_cost_usd: 0, markup_percent: 40}, {from_cost_usd: 310, markup_percent: 20}]
-          minimum: 310
-      - from: 2026-10-11
-        plan:
-          markup_percent: 25
-          fixed_fee: 31
-          minimum: 620
-          overrides: [{model: "cheap-*", markup_percent: 0}]
-      - from: 2026-10-21
-        plan: {flat_fee: 310, allowance_cost_usd: 62, overage_markup_percent: 50}
-"""
-
 # On Lord Howe Island clocks are 10:30 ahead of UTC, and from 4 October 2026 on 11:00.
 # So October is from 30 September 13:30 to 31 October 13:00 in UTC, and days begin at 13:00.
 FIRST_STRETCH = (
@@ -185,7 +159,7 @@ def expected(**changes: str) -> dict[Any, Decimal]:
 
 @pytest.fixture
 def howe(whole_ledger: Any) -> Any:
-    apply(whole_ledger, HOWE)
+    apply(whole_ledger, howe_island.terms(2026))
     arrive(whole_ledger, *FIRST_STRETCH, *SECOND_STRETCH, *THIRD_STRETCH, *OUTSIDE)
     rollup.refresh(whole_ledger)
     return whole_ledger
