@@ -1,14 +1,19 @@
 """The outbox is where the operator says, else the user's own, else the machine's temporary folder."""
 
+import errno
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spanledger.delivery import DeliverySettings
+from spanledger.delivery import Delivery, DeliverySettings
 from spanledger.delivery.outbox.folder import Folder, candidates, in_temporary_folder
 from support.counting import Counting
+from support.finished_spans import submit
 
 Deliver = Any
 
@@ -57,6 +62,31 @@ def test_a_folder_that_another_user_has_put_into_the_temporary_folder_is_not_use
     with pytest.raises(OSError, match=r"No such file|another user"):
         chosen()
     assert Folder("", 1).existing() is None
+
+
+def test_where_the_temporary_folder_is_was_asked_for_before_anybody_can_fork():
+    code = "import tempfile; from spanledger.delivery import Delivery; print(tempfile.tempdir)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == tempfile.gettempdir()
+
+
+def test_a_machine_without_any_folder_that_can_be_written_has_spans_wait_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    monkeypatch.setenv("HOME", "/proc/nonexistent")
+    monkeypatch.delenv("SPANLEDGER_OUTBOX")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    delivery = Delivery(DeliverySettings("http://127.0.0.1:9", linger=3600))
+    submit(delivery, "one")
+    told = delivery.status()
+    assert (told["queued"], told["lost"], told["outbox"]["state"]) == (1, 0, "memory")
+    delivery.abandon()
+    delivery.shutdown(60)
 
 
 def test_a_folder_that_is_named_is_the_only_one(user: Path, monkeypatch: pytest.MonkeyPatch):

@@ -72,7 +72,16 @@ def candidates(setting: str) -> list[Path]:
 
 def in_temporary_folder() -> Path:
     """For users without a home that can be written. Seldom survives a restart of the machine."""
-    return Path(tempfile.gettempdir()) / f"spanledger-outbox-{os.geteuid()}"
+    try:
+        where = tempfile.gettempdir()
+    except OSError:
+        where = "/tmp"  # noqa: S108 - nobody can write to any, which `Folder.path` will say
+    return Path(where) / f"spanledger-outbox-{os.geteuid()}"
+
+
+# Where it is Python finds out under a lock, the first time: a child that was forked in that moment by another
+# thread would wait for that lock for ever.
+in_temporary_folder()
 
 
 def boxes(outbox: Path) -> Iterator[Path]:
