@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from spanledger.delivery import DeliverySettings
-from spanledger.delivery.otlp import encode
 from spanledger.delivery.outbox import Outbox
-from support.finished_spans import finished
+from support.finished_spans import encoded
+from support.waiting import wait_for
 
 
 def no_report() -> dict[str, Any]:
@@ -20,19 +20,25 @@ def opened(url: str, **settings: Any) -> Outbox:
 
 def put(outbox: Outbox, *names: str) -> None:
     for name in names:
-        outbox.put(encode(finished(name)))
+        outbox.put(encoded(name))
 
 
 def leave(url: str, *names: str, **settings: Any) -> None:
     outbox = opened(url, **settings)
     put(outbox, *names)
+    end(outbox)
+
+
+def end(outbox: Outbox) -> None:
+    """As a process ends: with all its threads, so that nobody holds its box."""
     outbox.abandon()
+    wait_for(lambda: not outbox._keeper._running, "the keeper's end", every_s=0.001)
 
 
 @contextmanager
 def holding(url: str, *names: str, **settings: Any) -> Iterator[Outbox]:
     """A living process' outbox that sends nothing."""
-    outbox = opened(url, **({"sync_interval": 1.0} | settings))
+    outbox = opened(url, **settings)
     put(outbox, *names)
     yield outbox
-    outbox.abandon()
+    end(outbox)

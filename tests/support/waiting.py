@@ -6,9 +6,9 @@ from collections.abc import Callable
 LONGEST_WAIT_S = 180.0
 
 
-def wait_for(happened: Callable[[], object], what: str) -> None:
+def wait_for(happened: Callable[[], object], what: str, *, every_s: float = 0.1) -> None:
     """Look until it is true; a test fails that waited too long for `what`."""
     deadline = time.monotonic() + LONGEST_WAIT_S
     while not happened():
         assert time.monotonic() < deadline, f"waited {LONGEST_WAIT_S:.0f} s in vain for {what}"
-        time.sleep(0.1)
+        time.sleep(every_s)

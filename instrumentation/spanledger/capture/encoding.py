@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from spanledger import names
-from spanledger.delivery.otlp import EncodedSpan, group_of
-from spanledger.delivery.span_message import delimited, varint
+from spanledger.delivery.otlp import EncodedSpan, delimited, group_of, varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

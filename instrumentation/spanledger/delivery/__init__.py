@@ -1,9 +1,8 @@
-"""Delivery: from a finished span to the collector's acknowledgement.
+"""Delivery: from an encoded span to the collector's acknowledgement.
 
-A span is encoded once, where it is submitted, and kept until the collector has answered 200 without
-rejections. `Delivery` has the thread that sends, `process` tells it of exits and forks; `queue` is what
-waits; `sender` has the batches and the culprits among them, `collector` one exchange; `otlp` and
-`span_message` the encoding.
+A span is encoded once, by who made it, and kept until the collector has answered 200 without rejections.
+`Delivery` has the thread that sends, `process` tells it of exits and forks; `queue` is what waits; `sender`
+has the batches and the culprits among them, `collector` one exchange; `otlp` joins spans into requests.
 """
 
 from spanledger.delivery.delivery import Delivery

@@ -1,7 +1,7 @@
 """The thread that sends, from the first submitted span to the end of the process.
 
-`submit` is called by the app's threads and by finalisers. It encodes, puts (with an outbox: one `write` of a
-kilobyte), and gives a sign; it touches no network, waits for no lock and raises nothing. The signs are
+`submit` is called by the app's threads and by finalisers. It puts (with an outbox: one `write` of a
+kilobyte) and gives a sign; it touches no network, waits for no lock and raises nothing. The signs are
 `SimpleQueue`s too, since `threading.Event` takes a lock that a finaliser could find held by its own thread;
 and the thread is started by `_thread`, since `threading.Thread` takes such locks as well. It is no joined
 thread: an exit does not wait for it beyond `exit_timeout`.
@@ -28,15 +28,13 @@ from opentelemetry import context
 from spanledger import health
 from spanledger.delivery import process
 from spanledger.delivery.collector import Collector
-from spanledger.delivery.otlp import EncodedSpan, encode
 from spanledger.delivery.outbox import Outbox
 from spanledger.delivery.queue import MemoryQueue
 from spanledger.delivery.sender import BATCH_BYTES, BATCH_SPANS, Sender
 from spanledger.delivery.settings import MEMORY_ONLY
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
-
+    from spanledger.delivery.otlp import EncodedSpan
     from spanledger.delivery.queue import Queue
     from spanledger.delivery.settings import DeliverySettings
 
@@ -59,20 +57,11 @@ class Delivery:
         if self._queue.waits() or self._queue.has_company():
             self._start_thread()
 
-    def submit(self, span: ReadableSpan | EncodedSpan) -> None:
+    def submit(self, span: EncodedSpan) -> None:
         """Take over a finished span. Never waits, never raises; may be called by a finaliser."""
         process.notice_fork()
         try:
-            encoded = span if isinstance(span, EncodedSpan) else encode(span)
-        except Exception as error:
-            self._queue.lose()
-            health.count(
-                "spans_lost",
-                log=f"a billing span could not be encoded ({type(error).__name__}) and is lost",
-            )
-            return
-        try:
-            self._queue.put(encoded)
+            self._queue.put(span)
             _give(self._work)
             if self._lingering and self._queue.fills(BATCH_SPANS, BATCH_BYTES):
                 _give(self._hurry)
@@ -256,6 +245,7 @@ class Delivery:
             self._progress.notify_all()
         if kept is None:
             return 0
+        self._queue.failed()
         hurried = _got(self._hurry, max(self._back_off(failures), kept.retry_after))
         return 1 if hurried else failures + 1
 

@@ -1,4 +1,4 @@
-"""Encoding: a span once, at submission; a request by joining what is encoded already.
+"""Encoded spans, and requests that are made by joining them.
 
 A protobuf message is a run of fields, a field a tag, a length and bytes; a repeated field stands once for
 each value, in any place. So encoded spans of one resource and scope are joined into a request without
@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
-
-from spanledger.delivery.span_message import delimited, encode_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,12 +53,6 @@ class EncodedSpan:
         return len(self.field) + _MEMORY_OF_OBJECTS
 
 
-def encode(span: ReadableSpan) -> EncodedSpan:
-    """Encode a finished span. Raises where it is not one."""
-    group = group_of(span.resource, span.instrumentation_scope)
-    return EncodedSpan(group, _field(_FIELD_2, encode_span(span)))
-
-
 def join(spans: Iterable[EncodedSpan]) -> bytes:
     """An ExportTraceServiceRequest of these spans, in order within their group; of none, an empty one."""
     groups: dict[Group, list[bytes]] = {}
@@ -70,6 +62,26 @@ def join(spans: Iterable[EncodedSpan]) -> bytes:
         _field(_FIELD_1, group.resource + _field(_FIELD_2, group.scope + b"".join(fields)))
         for group, fields in groups.items()
     )
+
+
+def delimited(content: bytes) -> bytes:
+    """`content` behind its length."""
+    return varint(len(content)) + content
+
+
+_SHORT: Final = tuple(bytes((number,)) for number in range(0x80))
+
+
+def varint(number: int) -> bytes:
+    """Seven bits a byte, the lowest first."""
+    if number < 0x80:
+        return _SHORT[number]
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def _field(tag: bytes, content: bytes) -> bytes:

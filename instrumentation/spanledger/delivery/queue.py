@@ -50,9 +50,6 @@ class Queue(Sendable, Protocol):
     def put(self, span: EncodedSpan) -> None:
         """Take a span over. Waits for nothing and never raises; re-entrant."""
 
-    def lose(self) -> None:
-        """Count a span that cannot be put. As `put`."""
-
     def fills(self, spans: int, size: int) -> bool:
         """Whether that much waits, as far as is known without waiting for a lock."""
 
@@ -64,6 +61,9 @@ class Queue(Sendable, Protocol):
 
     def tend(self) -> float | None:
         """By the sender, from time to time: see to what others left. Seconds until the next time, if any."""
+
+    def failed(self) -> None:
+        """By the sender: its last attempt failed, and why is in the report, to be shown anew."""
 
     def let_go(self) -> None:
         """By the sender, which is about to end: leave to others what others left."""
@@ -97,7 +97,7 @@ class Counts:
     aside: int = 0
     """How many of the refused are still held."""
     lost: int = 0
-    """The queue was full, they could not be encoded, or were given up at the end."""
+    """The queue was full, or they were given up at the end."""
     left: int = 0
     """On disk for another process, when this one ended."""
     adopted: int = 0
@@ -109,7 +109,7 @@ class MemoryQueue:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._arrivals: queue.SimpleQueue[EncodedSpan | None] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[EncodedSpan] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting: deque[EncodedSpan] = deque()
         self._aside: list[EncodedSpan] = []
@@ -118,10 +118,6 @@ class MemoryQueue:
 
     def put(self, span: EncodedSpan) -> None:
         self._arrivals.put(span)
-        self._settle(wait=False)
-
-    def lose(self) -> None:
-        self._arrivals.put(None)
         self._settle(wait=False)
 
     def take(self, spans: int, size: int) -> list[EncodedSpan]:
@@ -173,6 +169,9 @@ class MemoryQueue:
     def tend(self) -> float | None:
         return None
 
+    def failed(self) -> None:
+        pass
+
     def let_go(self) -> None:
         pass
 
@@ -216,9 +215,7 @@ class MemoryQueue:
         try:
             while True:
                 span = self._arrivals.get_nowait()
-                if span is None:
-                    self._counts.lost += 1
-                elif self._counts.bytes + span.size > self._limit:
+                if self._counts.bytes + span.size > self._limit:
                     self._counts.lost += 1
                     refused += 1
                 else:

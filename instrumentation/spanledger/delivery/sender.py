@@ -72,12 +72,12 @@ class Sender:
             self._accepted((span,))
             return None
         self._queue.set_aside(span)
-        self.last_error = f"a span was refused: {again.reason}"
         health.count(
             "spans_refused",
             log=f"the collector refuses a billing span for what it is ({again.reason}); it is put aside, and"
             " the call is missing from the ledger",
         )
+        self.last_error = f"a span was refused: {again.reason}"
         return None
 
     def _accepted(self, batch: Sequence[EncodedSpan]) -> None:
@@ -86,10 +86,10 @@ class Sender:
         self.last_error = None
 
     def _kept(self, answer: NotNow) -> NotNow:
-        self.last_error = answer.reason
         health.count(
             "delivery_retried",
             log=f"the collector does not take billing spans now ({answer.reason}); they wait and are sent"
             " again",
         )
+        self.last_error = answer.reason  # last: a status with an error has its count as well
         return answer

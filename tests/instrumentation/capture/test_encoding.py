@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,11 @@ from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
 from spanledger import names
 from spanledger.capture.encoding import encoder
+from spanledger.capture.meter import Meter, activate
 from spanledger.capture.tracing import Finished, Recurring, ids, our_resource, our_scope, readable
 from spanledger.delivery.otlp import join
+from spanledger.testing import recorded_calls
+from support.counting import Counting
 
 REMOTE = SpanContext(
     0xA1 << 120, 0xB2, is_remote=True, trace_state=TraceState([("k", "v")]), trace_flags=TraceFlags(1)
@@ -135,3 +139,15 @@ def test_two_processes_that_seed_random_alike_draw_other_ids():
         for _ in range(2)
     }
     assert len(drawn) == 2
+
+
+def test_a_span_that_cannot_be_encoded_is_counted_and_its_call_is_answered():
+    def refuse(_):
+        raise ValueError("no such value")
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"object": "chat.completion"}))
+    with recorded_calls(), Counting() as counted, httpx.Client(transport=transport) as client:
+        activate(Meter(refuse))
+        answer = client.post("https://api.openai.com/v1/chat/completions", json={"model": "gpt-4o"})
+    assert answer.json() == {"object": "chat.completion"}
+    assert counted.kinds == {"span_failed": 1}

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from spanledger.delivery.outbox.folder import boxes
 from support.fake_collector import ACCEPT, Answer, FakeCollector
 from support.finished_spans import submit
 from support.left_spans import holding, leave
-from support.waiting import wait_for
+from support.waiting import LONGEST_WAIT_S, wait_for
 
 Capture = pytest.CaptureFixture[str]
 
@@ -188,19 +189,34 @@ def test_a_process_that_had_to_use_memory_says_so(
 def test_the_status_of_a_process_holds_what_doctor_needs_and_no_secret(
     collector: FakeCollector, outbox: Path
 ):
-    collector.behave(lambda _: Answer(401, body=b"secret", content_type="text/plain"))
-    delivery = Delivery(
-        DeliverySettings(
-            collector.url, token="secret", headers={"x-key": "secret"}, linger=0, sync_interval=1.0
-        )
-    )
-    submit(delivery, "one")
+    answering = threading.Event()
+
+    def late(_: object) -> Answer:
+        answering.wait(LONGEST_WAIT_S)
+        return Answer(401, body=b"secret", content_type="text/plain")
 
     def status() -> dict[str, Any]:
         found = list(outbox.glob("*/status.json"))
         return json.loads(found[0].read_text()) if found else {}
 
-    wait_for(lambda: status().get("last_error"), "a status with the error")
+    collector.behave(late)
+    delivery = Delivery(
+        DeliverySettings(
+            collector.url,
+            token="secret",
+            headers={"x-key": "secret"},
+            linger=0,
+            sync_interval=0.01,
+            first_retry=3600,
+            longest_retry=3600,
+            answer_timeout=LONGEST_WAIT_S,
+        )
+    )
+    submit(delivery, "one")
+    wait_for(status, "a status")
+    assert status()["last_error"] is None
+    answering.set()  # nothing but this attempt happens from now on
+    wait_for(lambda: status()["last_error"], "a status with the error")
     found = status()
     assert found["last_error"] == "HTTP 401; check SPANLEDGER_TOKEN"
     assert (found["pid"], found["queued"], found["lost"]) == (os.getpid(), 1, 0)
@@ -208,6 +224,7 @@ def test_the_status_of_a_process_holds_what_doctor_needs_and_no_secret(
     assert found["counts"]["delivery_retried"] >= 1
     assert "secret" not in json.dumps(found)
     delivery.abandon()
+    delivery.shutdown(LONGEST_WAIT_S)
 
 
 def test_where_there_is_no_outbox_the_command_says_what_to_name(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from spanledger.delivery.otlp import encode
-from spanledger.delivery.outbox import writing
+from spanledger.delivery.outbox import box as box_module
+from spanledger.delivery.outbox import segment, writing
 from spanledger.delivery.outbox.box import is_held
 from spanledger.delivery.outbox.folder import boxes
-from support.finished_spans import finished
+from spanledger.delivery.outbox.segment import Destination
+from support.finished_spans import encoded
 from support.left_spans import opened, put
 from support.waiting import wait_for
 
@@ -80,7 +81,7 @@ def test_threads_that_put_at_once_while_segments_change_lose_nothing(
 ):
     monkeypatch.setattr(writing, "SEGMENT_BYTES", 2_000)
     box = opened(NOWHERE)
-    spans = [encode(finished(str(number))) for number in range(4)]
+    spans = [encoded(str(number)) for number in range(4)]
 
     def work(number: int) -> None:
         for _ in range(300):
@@ -98,13 +99,63 @@ def test_threads_that_put_at_once_while_segments_change_lose_nothing(
     counts = box.counts()
     assert (counts.put, counts.sent, counts.waiting, counts.lost, counts.bytes) == (1200, 1200, 0, 0, 0)
     box.close()
-    # A folder that two threads opened at once may stay, with its lock alone.
-    assert [path.name for left in boxes(outbox) for path in left.iterdir() if path.name != "lock"] == []
+    assert list(boxes(outbox)) == []
+
+
+def test_threads_that_put_a_process_first_spans_at_once_share_one_box(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    box = opened(NOWHERE)
+    both = threading.Barrier(2)
+    create = box_module.create
+    made: list[Path] = []
+
+    def at_once(where: Path) -> box_module.Box:
+        made.append(where)
+        both.wait(60)  # neither goes on before the other has found no box as well
+        return create(where)
+
+    monkeypatch.setattr(box_module, "create", at_once)
+    threads = [threading.Thread(target=put, args=(box, name)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 2
+    (kept,) = boxes(outbox)
+    assert is_held(kept)
+    assert taken(box) + taken(box) == 2
+    box.close()
+    assert list(boxes(outbox)) == []
+
+
+def test_a_box_that_turns_out_to_be_in_use_when_it_is_deleted_is_deleted_later(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    box = opened(NOWHERE)
+    put(box, "one")
+    assert taken(box) == 1
+    remove = box_module.Box.remove
+
+    def meanwhile(self: box_module.Box) -> bool:
+        monkeypatch.undo()
+        segment.create(self.path / "late.spans", Destination("", ""), 0.0)
+        put(box, "two")  # in another box: nobody may open in this one now
+        return remove(self)
+
+    monkeypatch.setattr(box_module.Box, "remove", meanwhile)
+    box.close()
+    first, second = boxes(outbox)
+    (first / "late.spans").unlink()
+    assert taken(box) == 1
+    box.close()
+    assert list(boxes(outbox)) == []
+    assert not second.exists()
 
 
 def test_a_finaliser_may_put_while_its_thread_is_in_the_middle_of_the_outbox(outbox: Path):
     box = opened(NOWHERE)
-    span = encode(finished("call"))
+    span = encoded("call")
 
     class Dropped:
         def __del__(self) -> None:

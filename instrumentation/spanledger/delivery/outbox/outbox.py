@@ -57,9 +57,6 @@ class Outbox:
             self._memory.put(span)
         self._keeper.wake()
 
-    def lose(self) -> None:
-        self._memory.lose()
-
     def fills(self, spans: int, size: int) -> bool:
         counts = self._counts
         waiting = counts.put - counts.sent - counts.refused
@@ -182,6 +179,11 @@ class Outbox:
         self._writing.retire_old()
         self._clear_up()
         return None if self._given_up else self._adoption.look()
+
+    def failed(self) -> None:
+        # Not in `tend`: that comes before the attempt, and again only after the pause that follows it.
+        if not self._given_up:
+            self._keeper.wake()
 
     def let_go(self) -> None:
         self._adoption.let_go()

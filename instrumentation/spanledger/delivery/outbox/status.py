@@ -74,7 +74,8 @@ def write(box: Path, report: dict[str, Any]) -> None:
 
 def read(outbox: Path, limit_bytes: int) -> OutboxStatus:
     """Everything in an outbox. Changes nothing."""
-    found = [each for path in folder.boxes(outbox) if (each := read_box(path)) is not None]
+    now = time.time()  # one for all: else what is older could be told as younger
+    found = [each for path in folder.boxes(outbox) if (each := _read_box(path, now)) is not None]
     aside = _sizes(outbox / folder.ASIDE)
     return OutboxStatus(
         directory=str(outbox),
@@ -90,12 +91,12 @@ def read(outbox: Path, limit_bytes: int) -> OutboxStatus:
     )
 
 
-def read_box(path: Path) -> BoxStatus | None:
-    """One box; None where it is gone meanwhile."""
+def _read_box(path: Path, now: float) -> BoxStatus | None:
+    """None where it is gone meanwhile."""
     found = BoxStatus(path.name, boxes.is_held(path))
     for segment in folder.segments(path):
         with suppress(OSError):
-            _add(segment, found)
+            _add(segment, found, now)
     with suppress(OSError, ValueError):
         found.process = json.loads((path / STATUS).read_text())
     return found if path.exists() else None
@@ -106,7 +107,7 @@ def as_json(status: OutboxStatus) -> str:
     return json.dumps(asdict(status), indent=2)
 
 
-def _add(segment: Path, to: BoxStatus) -> None:
+def _add(segment: Path, to: BoxStatus, now: float) -> None:
     try:
         reader = open_segment(segment, read_only=True)
     except UnknownVersionError:
@@ -121,7 +122,7 @@ def _add(segment: Path, to: BoxStatus) -> None:
             to.damaged += 1
             continue
         if to.oldest_seconds is None:
-            to.oldest_seconds = max(0.0, time.time() - found.written_ns / 1e9)
+            to.oldest_seconds = max(0.0, now - found.written_ns / 1e9)
         to.spans += 1
         to.bytes += found.end - found.start
 

@@ -41,7 +41,8 @@ class Writing:
         self._readers = readers
         """Of each segment that is opened here; the sender removes them."""
         self._segment_bytes = min(SEGMENT_BYTES, folder.limit_bytes // 8)
-        self._box: boxes.Box | None = None
+        self._boxes: list[boxes.Box] = []
+        """Spans go to the first. More than one only where one was made while another was, or was deleted."""
         self._active: Writer | None = None
         self.direct = True
         """Whether spans are written at once; memory takes them where not."""
@@ -97,10 +98,10 @@ class Writing:
     def tell(self, report: dict[str, Any]) -> None:
         """Write the process' status, which a process that uses memory has to give all the more."""
         try:
-            if self._box is None and not self.direct:
-                self._box = boxes.create(self._folder.path())
-            if self._box is not None:
-                status.write(self._box.path, report)
+            if not self._boxes and not self.direct:
+                self._new_box()
+            for box in self._boxes[:1]:
+                status.write(box.path, report)
         except OSError:
             pass
 
@@ -109,32 +110,30 @@ class Writing:
         self._active = None
         if self._readers:
             return False
-        box, self._box = self._box, None
-        try:
-            if box is not None and not box.remove():
-                self._box = box
-        except OSError:
-            pass  # whoever finds it unlocked deletes it
-        return self._box is None
+        for box in list(self._boxes):
+            self._delete(box)
+        return not self._boxes
 
     def let_go(self, readers: list[Reader]) -> None:
         """Leave the box, with all that is in it, to whoever finds it; `readers` is where others go."""
-        self._active, self._box, self._readers = None, None, readers
+        self._active, self._boxes, self._readers = None, [], readers
 
     def forget(self) -> None:
         """In a forked child: close what is the parent's."""
-        if self._box is not None:
-            self._box.close_lock()
+        for box in self._boxes:
+            box.close_lock()
         for reader in self._readers:
             reader.forget()
 
     def _open(self, now: float) -> Writer:
         """A new segment. Two threads at once open two, neither waits for the other; both are sent."""
         self._folder.make_room(self._segment_bytes)
+        box = next(iter(self._boxes), None) or self._new_box()
         try:
-            return self._open_in(self._box or self._new_box(), now)
+            return self._open_in(box, now)
         except FileNotFoundError:
             # Deleted meanwhile: by `close`, or by a hand.
+            self._drop(box)
             return self._open_in(self._new_box(), now)
 
     def _open_in(self, box: boxes.Box, now: float) -> Writer:
@@ -145,8 +144,29 @@ class Writing:
         return writer
 
     def _new_box(self) -> boxes.Box:
-        box = self._box = boxes.create(self._folder.path())
-        return box
+        """A box. Two threads at once make two, neither waits; both use the first, the other is deleted."""
+        made = boxes.create(self._folder.path())
+        self._boxes.append(made)
+        first = next(iter(self._boxes), made)
+        if first is not made:
+            self._delete(made)
+        return first
+
+    def _delete(self, box: boxes.Box) -> None:
+        if not self._drop(box):
+            return  # another thread is deleting it
+        try:
+            if not box.remove():
+                self._boxes.append(box)
+        except OSError:
+            pass  # whoever finds it unlocked deletes it
+
+    def _drop(self, box: boxes.Box) -> bool:
+        try:
+            self._boxes.remove(box)
+        except ValueError:
+            return False
+        return True
 
     def _retire(self, writer: Writer) -> None:
         if self._active is writer:
