@@ -103,13 +103,13 @@ def _decoder(encoding: str) -> _Decoder:
         return lambda piece: iter((piece,))
     if encoding in {"gzip", "deflate"}:
         # 32: gzip and zlib alike, told by their header. Never raw deflate, which nobody sends here.
-        return _bounded(encoding, zlib.decompressobj(32 + zlib.MAX_WBITS), zlib.error)
+        return _bounded(encoding, lambda: zlib.decompressobj(32 + zlib.MAX_WBITS), zlib.error)
     if encoding == "lz4":
         lz4 = _module("lz4.frame")
-        return _bounded(encoding, lz4.LZ4FrameDecompressor(), RuntimeError)
+        return _bounded(encoding, lz4.LZ4FrameDecompressor, RuntimeError)
     if encoding == "zstd":
         zstd = _module("compression.zstd", "backports.zstd")
-        return _bounded(encoding, zstd.ZstdDecompressor(), zstd.ZstdError)
+        return _bounded(encoding, zstd.ZstdDecompressor, zstd.ZstdError)
     raise BadRequestError(
         415, f"Content-Encoding {encoding[:40]!r} is not known here; known: gzip, deflate, lz4, zstd"
     )
@@ -122,23 +122,26 @@ def _module(*names: str) -> Any:
     raise BadRequestError(415, f"the Python package {names[-1]} is not installed; send gzip or no encoding")
 
 
-def _bounded(encoding: str, decompressor: Any, failure: type[Exception]) -> _Decoder:
-    """At most `_PIECE` bytes at a time, so that a small body that decodes to a huge one is noticed."""
+def _bounded(encoding: str, begin: Callable[[], Any], failure: type[Exception]) -> _Decoder:
+    """At most `_PIECE` bytes at a time, so that a small body that decodes to a huge one is noticed.
+
+    A body may be several encoded texts in a row: clickhouse-connect encodes each block of rows apart.
+    """
+    decompressor = begin()
 
     def decode(piece: bytes) -> Iterator[bytes]:
+        nonlocal decompressor
         if not piece and not decompressor.eof:
             raise BadRequestError(400, f"the {encoding} body ends early")
         while piece or not _drained(decompressor):
             if decompressor.eof:
-                raise BadRequestError(400, f"bytes follow the end of the {encoding} body")
+                decompressor = begin()
             try:
                 decoded = decompressor.decompress(piece, _PIECE)
             except failure as error:
                 raise BadRequestError(400, f"the body is not {encoding}") from error
-            if decompressor.unused_data:
-                raise BadRequestError(400, f"bytes follow the end of the {encoding} body")
             yield decoded
-            piece = getattr(decompressor, "unconsumed_tail", b"")
+            piece = decompressor.unused_data or getattr(decompressor, "unconsumed_tail", b"")
 
     return decode
 

@@ -39,6 +39,12 @@ def test_each_content_encoding_decodes_to_what_was_sent(encoding: str, content: 
 
 
 @pytest.mark.parametrize("encoding", ENCODERS)
+def test_a_body_of_several_encoded_texts_decodes_to_all_of_them(encoding: str) -> None:
+    texts = [b"one", b"", b"ab" * 1_500_000, b"three"]
+    assert _with_length(b"".join(map(ENCODERS[encoding], texts)), encoding) == b"".join(texts)
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
 def test_a_small_body_that_decodes_to_a_huge_one_is_refused(
     encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
