@@ -129,3 +129,24 @@ def _states(pattern: str) -> bool:
 def is_escaped(pattern: str) -> bool:
     """Whether a pattern is plain text."""
     return re.escape(re.sub(r"\\(.)", r"\1", pattern)) == pattern
+
+
+def may_meet(these: Sequence[str], those: Sequence[str]) -> bool:
+    """Whether some name may fit all of both; where a pattern is no plain beginning, it may."""
+    begins = [each for each in map(_beginning, (*these, *those)) if each is not None]
+    for text, whole in begins:
+        for other, other_whole in begins:
+            if not (text.startswith(other) or (other.startswith(text) and not whole)) or (
+                whole and other_whole and text != other
+            ):
+                return False
+    return True
+
+
+def _beginning(pattern: str) -> tuple[str, bool] | None:
+    """The text that a name must begin with, and whether that is all of it; None where it is no plain text."""
+    if not pattern.startswith("^"):
+        return None
+    whole = pattern.endswith("$") and is_escaped(pattern[1:-1])
+    text = pattern[1:-1] if whole else pattern[1:]
+    return (re.sub(r"\\(.)", r"\1", text), whole) if is_escaped(text) else None

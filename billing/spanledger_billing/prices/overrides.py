@@ -110,8 +110,9 @@ class Overrides:
         hosts = (one.seller for one in self.prices if one.seller.startswith(HOST))
         return tuple(dict.fromkeys([*(one.seller for one in self.mappings), *hosts]))
 
-    def mapping_of(self, seller: str) -> Seller | None:
-        return next((one for one in self.mappings if one.seller == seller), None)
+    def mappings_of(self, seller: str) -> tuple[Seller, ...]:
+        """By whose lists a seller's calls are priced; their days do not overlap."""
+        return tuple(one for one in self.mappings if one.seller == seller)
 
     def of(self, seller: str) -> tuple[Override, ...]:
         """Prices stated for a seller."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLE: Final = "schema/overrides.example.yaml"
 COMMAND: Final = "spanledger prices apply"
+MOST_LISTS: Final = 2
+"""By which a seller can be priced on different days: what names mean by each list is multiplied."""
 
 
 def read(content: bytes, known: Mapping[str, str], file: str = "overrides.yaml") -> Overrides:
@@ -196,16 +198,27 @@ def _units(found: Found, problems: Problems) -> dict[str, tuple[Decimal, int, in
 
 
 def _check_mappings(mappings: Sequence[Seller], problems: Problems) -> None:
-    seen: dict[str, int] = {}
-    for one in mappings:
-        if one.seller in seen:
+    for number, one in enumerate(mappings):
+        for other in mappings[:number]:
+            if (
+                one.seller == other.seller
+                and one.from_day < other.until_day
+                and other.from_day < one.until_day
+            ):
+                problems.add(
+                    one.line,
+                    f"{one.seller} stands here and on line {other.line}, and some days are in both",
+                    "each host and provider once at a time",
+                    "let one end (until) on the day on which the other begins, or remove one of them",
+                )
+        lists = dict.fromkeys(each.provider for each in mappings[: number + 1] if each.seller == one.seller)
+        if one.provider and len(set(lists) - {""}) > MOST_LISTS:
             problems.add(
                 one.line,
-                f"{one.seller} stands here and on line {seen[one.seller]}",
-                "each host and provider once",
-                "remove one of them",
+                f"{one.seller} is priced by the lists of {', '.join(each for each in lists if each)}",
+                f"{MOST_LISTS} lists one after the other, and {OWN}",
+                f"map it to {OWN} for these days, and state its prices under prices",
             )
-        seen.setdefault(one.seller, one.line)
 
 
 def _check_prices(prices: Sequence[Override], mappings: Sequence[Seller], problems: Problems) -> None:
@@ -224,7 +237,7 @@ def _check_prices(prices: Sequence[Override], mappings: Sequence[Seller], proble
                     "remove one of them, or let one begin later",
                 )
             seen.setdefault(key, one.line)
-        own = one.seller in unlisted or (one.seller.startswith(HOST) and one.seller not in listed)
+        own = one.seller not in listed and (one.seller in unlisted or one.seller.startswith(HOST))
         if one.discount_percent is not None and own:
             problems.add(
                 one.line,

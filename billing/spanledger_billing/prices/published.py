@@ -7,14 +7,15 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from spanledger_billing.errors import OperatorError
-from spanledger_billing.prices import selling, units
+from spanledger_billing.errors import InvalidInputError, OperatorError
+from spanledger_billing.prices import joining, selling, units
 from spanledger_billing.prices.errors import PriceListError
+from spanledger_billing.prices.joining import Part
 from spanledger_billing.prices.overrides import HOST, Overrides
 from spanledger_billing.prices.selling import Market, Model, Sold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from genai_prices import types as published
 
@@ -155,22 +156,44 @@ def _added(
     market: Market, seller: str, stated: Overrides, facts: Sequence[tuple[str, str, str]]
 ) -> tuple[Sold, list[tuple[str, str, str]]]:
     """What a seller sells that no list knows, and the facts that hold for it."""
-    mapping = stated.mapping_of(seller)
-    lister = next((each for each in market.providers if mapping and each.id == mapping.provider), None)
     name = seller if seller.startswith(HOST) else f"provider:{seller}"
-    if mapping is None or lister is None:
-        return selling.sell(market, name, None, stated.of(seller)), [("provider", seller, name)]
-    within = (mapping.from_day, mapping.until_day)
-    listers = [
-        replace(one, from_day=max(one.from_day, within[0]), until_day=min(one.until_day, within[1]))
-        for one in stated.of(lister.id)
-        if one.from_day < within[1] and one.until_day > within[0]
-    ]
-    said_of = {subject for kind, subject, value in facts if kind == "provider" and value == lister.id}
-    about = [
-        (kind, "/".join([seller, *subject.split("/")[1:]]), value)
-        for kind, subject, value in facts
-        if kind in {"authority", "free", "multiplier"} and subject.split("/")[0] in said_of
-    ]
-    sold = selling.sell(market, name, lister, listers, within, over=stated.of(seller))
-    return sold, [("provider", seller, name), *dict.fromkeys(about)]
+    mappings = stated.mappings_of(seller)
+    own = stated.of(seller)
+    parts: list[Part] = []
+    about: dict[str, frozenset[tuple[str, str, str]]] = {}
+    for lister in market.providers:
+        days = [(each.from_day, each.until_day) for each in mappings if each.provider == lister.id]
+        if not days:
+            continue
+        within = (min(begins for begins, _ in days), max(ends for _, ends in days))
+        listers = [
+            replace(one, from_day=max(one.from_day, within[0]), until_day=min(one.until_day, within[1]))
+            for one in stated.of(lister.id)
+            if one.from_day < within[1] and one.until_day > within[0]
+        ]
+        parts.append(Part(days, selling.sell(market, name, lister, listers, within, over=own)))
+        about[lister.id] = frozenset(_beside_prices(lister.id, seller, facts))
+    if len(set(about.values())) > 1:
+        raise InvalidInputError(
+            f"{seller} is priced as {' and as '.join(about)}, for whose calls different things hold beside "
+            "prices (whose figure counts, what is free, factors), and these are not dated",
+            allowed="providers for which the same holds",
+            next_step="map it to one of them, and state its prices for the other days under prices",
+        )
+    holds = [("provider", seller, name), *sorted(next(iter(about.values()), ()))]
+    if len(parts) == 1 and len(parts[0].days) == 1:
+        return parts[0].sold, holds
+    # On all other days its own prices are the only ones.
+    rest = joining.between(stretch for part in parts for stretch in part.days)
+    parts.append(Part(rest, selling.sell(market, name, None, own)))
+    return joining.join(parts) if len(parts) > 1 else parts[0].sold, holds
+
+
+def _beside_prices(
+    provider: str, seller: str, facts: Sequence[tuple[str, str, str]]
+) -> Iterator[tuple[str, str, str]]:
+    """What holds for a seller's calls beside prices, because it does for a provider's."""
+    said_of = {subject for kind, subject, value in facts if kind == "provider" and value == provider}
+    for kind, subject, value in facts:
+        if kind in {"authority", "free", "multiplier"} and subject.split("/")[0] in said_of:
+            yield kind, "/".join([seller, *subject.split("/")[1:]]), value

@@ -180,19 +180,10 @@ def _rules(stall: _Stall, listed: Mapping[str, tuple[published.Provider, publish
         for rule in rules:
             base = listed[rule.model]
             own = stall.covering(prefix, base[1].id)
-            if own != stall.covering(base[1].id) and _meet(begins, rule):
+            if own != stall.covering(base[1].id) and naming.may_meet((begins,), rule.must):
                 key = stall.add(f"{rule.model} as {prefix}*", base, own)
                 narrowed.append(replace(rule, must=(begins, *rule.must), model=key))
         own = stall.covering(prefix)
         if any(one.prices for one in own):
             unlisted.append(Rule((begins,), (), stall.add(f"{prefix}*", None, own)))
     return [*narrowed, *rules, *unlisted]
-
-
-def _meet(begins: str, rule: Rule) -> bool:
-    """Whether a name may begin so and fit a rule; what is no plain beginning may."""
-    starts = [each.removesuffix("$") for each in rule.must if each.startswith("^")]
-    return all(
-        each.startswith(begins) or begins.startswith(each) or not naming.is_escaped(each[1:])
-        for each in starts
-    )

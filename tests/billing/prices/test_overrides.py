@@ -39,9 +39,10 @@ def problems(text: str) -> list[str]:
 
 
 def test_the_example_is_read_whole() -> None:
-    found = read(EXAMPLE.read_bytes(), KNOWN)
+    found = read(EXAMPLE.read_bytes(), KNOWN | {"azure": "azure"})
     assert [(one.seller, one.provider) for one in found.mappings] == [
         ("host:llm-proxy.meridian.example", "openai"),
+        ("host:llm-proxy.meridian.example", "azure"),
         ("kestrel", ""),
     ]
     large = next(one for one in found.prices if one.seller == "google")
@@ -132,14 +133,25 @@ REFUSED = {
             "next: state its prices under prices, without priced_as"
         ),
     ),
-    "a host twice": (
+    "a host twice at a time": (
         (
             "priced_as:\n  - {host: a.example, as: openai, from: 2026-01-01, source: s}\n"
             "  - {host: A.example, as: google, from: 2027-01-01, source: s}\n"
         ),
         (
-            "3: host:a.example stands here and on line 2; allowed: each host and provider once; "
-            "next: remove one of them"
+            "3: host:a.example stands here and on line 2, and some days are in both; allowed: each host and provider "
+            "once at a time; next: let one end (until) on the day on which the other begins, or remove one of them"
+        ),
+    ),
+    "three lists for a host": (
+        (
+            "priced_as:\n  - {host: a.example, as: openai, from: 2026-01-01, until: 2026-02-01, source: s}\n"
+            "  - {host: a.example, as: google, from: 2026-02-01, until: 2026-03-01, source: s}\n"
+            "  - {host: a.example, as: anthropic, from: 2026-03-01, source: s}\n"
+        ),
+        (
+            "4: host:a.example is priced by the lists of openai, google, anthropic; allowed: 2 lists one after the "
+            "other, and own; next: map it to own for these days, and state its prices under prices"
         ),
     ),
     "a discount on nothing": (

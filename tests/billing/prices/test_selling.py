@@ -7,15 +7,19 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
 from genai_prices import types as types_
 from genai_prices.data_units import unit_data
 from genai_prices.units import UnitRegistry
 
+from spanledger_billing.errors import InvalidInputError
 from spanledger_billing.prices import published
 from spanledger_billing.prices.overrides_reading import read
 from spanledger_billing.prices.units import Rate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spanledger_billing.prices.published import PriceList
 
 FACTS = [
@@ -28,27 +32,58 @@ FACTS = [
 
 def a_market(overrides: str) -> PriceList:
     """One provider: gpt-4o (batch at half price, dearer above 100 tokens of input) and all that begins so."""
-    model = types_.ModelInfo(
-        id="gpt-4o",
-        match=types_.ClauseOr(
-            or_=[types_.ClauseEquals(equals="gpt-4o-2024"), types_.ClauseStartsWith(starts_with="gpt-4o")]
-        ),
-        prices=types_.ModelPrice(
-            input_mtok=types_.TieredPrices(
-                base=Decimal(10), tiers=[types_.Tier(start=100, price=Decimal(20))]
+    return listed(overrides, [OPENAI], FACTS)
+
+
+def listed(
+    overrides: str, providers: Sequence[types_.Provider], facts: Sequence[tuple[str, str, str]]
+) -> PriceList:
+    stated = read(overrides.encode(), {provider.id: provider.id for provider in providers})
+    return published.read(list(providers), UnitRegistry(unit_data), "1", facts, stated)
+
+
+OPENAI = types_.Provider(
+    id="openai",
+    name="",
+    api_pattern="",
+    models=[
+        types_.ModelInfo(
+            id="gpt-4o",
+            match=types_.ClauseOr(
+                or_=[
+                    types_.ClauseEquals(equals="gpt-4o-2024"),
+                    types_.ClauseStartsWith(starts_with="gpt-4o"),
+                ]
             ),
-            output_mtok=Decimal(40),
-        ),
-        price_variants=[
-            types_.PriceVariant(
-                when={"processing": "batch"},
-                prices=types_.ModelPrice(input_mtok=Decimal(5), output_mtok=Decimal(20)),
-            )
-        ],
-    )
-    provider = types_.Provider(id="openai", name="", api_pattern="", models=[model])
-    stated = read(overrides.encode(), {"openai": "openai"})
-    return published.read([provider], UnitRegistry(unit_data), "1", FACTS, stated)
+            prices=types_.ModelPrice(
+                input_mtok=types_.TieredPrices(
+                    base=Decimal(10), tiers=[types_.Tier(start=100, price=Decimal(20))]
+                ),
+                output_mtok=Decimal(40),
+            ),
+            price_variants=[
+                types_.PriceVariant(
+                    when={"processing": "batch"},
+                    prices=types_.ModelPrice(input_mtok=Decimal(5), output_mtok=Decimal(20)),
+                )
+            ],
+        )
+    ],
+)
+
+AZURE = types_.Provider(
+    id="azure",
+    name="",
+    api_pattern="",
+    models=[
+        types_.ModelInfo(
+            id=name,
+            match=types_.ClauseStartsWith(starts_with=name),
+            prices=types_.ModelPrice(output_mtok=price),
+        )
+        for name, price in (("gpt-4", Decimal(44)), ("phi", Decimal(2)))
+    ],
+)
 
 
 def model_of(prices: PriceList, seller: str, name: str) -> str:
@@ -226,3 +261,63 @@ def test_the_version_tells_other_prices_and_sources_apart_and_no_others() -> Non
     assert a_market(text).version == a_market(text + "# a comment\n").version
     others = {a_market(text.replace(*change)).version for change in (("30", "31"), ("contract", "annex"))}
     assert len({*others, a_market(text).version, a_market("prices: []").version}) == 4
+
+
+HOST = "host:a.example"
+TWO_LISTS = """
+priced_as:
+  - {host: a.example, as: openai, from: 2026-01-01, until: 2026-07-01, source: s}
+  - {host: a.example, as: azure, from: 2026-07-01, until: 2026-09-01, source: s}
+  - {host: a.example, as: openai, from: 2026-10-01, source: s}
+prices:
+"""
+DAYS = [date(2025, 12, 31), date(2026, 6, 30), date(2026, 7, 1), date(2026, 9, 1), date(2026, 10, 1)]
+
+
+def test_a_host_is_priced_by_one_list_after_the_other_each_on_its_days() -> None:
+    text = TWO_LISTS + entry("gpt-4o", "usd_each: {request: 0.5}", "2026-01-01", "host: a.example")
+    prices = listed(text, [OPENAI, AZURE], [])
+
+    def on_each_day(name: str, unit: str) -> list[Decimal | None]:
+        return [usd(prices, name, unit, seller=HOST, day=day) for day in DAYS]
+
+    # By name and by pattern, by one list and by the other.
+    for name in ("gpt-4o", "gpt-4o-2024", "gpt-4o-mini"):
+        assert on_each_day(name, "output") == [None, 40, 44, None, 40]
+    assert on_each_day("gpt-4-turbo", "output") == [None, None, 44, None, None]
+    assert on_each_day("phi-3", "output") == [None, None, 2, None, None]
+    assert on_each_day("gpt-4o", "input") == [None, 10, None, None, 10]
+    assert on_each_day("gpt-4o", "request") == [None, *[Decimal("0.5")] * 4]
+    assert model_of(prices, HOST, "gpt-5") == ""
+    assert usd(prices, "gpt-4o", "output", seller=HOST, day=DAYS[1], processing="batch") == 20
+
+
+def test_between_two_stretches_of_one_list_a_hosts_own_prices_are_the_only_ones() -> None:
+    text = TWO_LISTS.replace("as: azure", "as: own")
+    text += entry("*", "until: 2026-10-01, usd_per_million: {output: 3}", "2026-07-15", "host: a.example")
+    prices = listed(text, [OPENAI, AZURE], FACTS)
+    days = [*DAYS, date(2026, 8, 1)]
+    assert [usd(prices, "gpt-4o", "output", seller=HOST, day=day) for day in days] == [
+        None,
+        40,
+        None,
+        3,
+        40,
+        3,
+    ]
+    assert [usd(prices, "llama", "output", seller=HOST, day=day) for day in days] == [
+        None,
+        None,
+        None,
+        3,
+        None,
+        3,
+    ]
+    assert ("multiplier", f"{HOST}/inference_geo/us", "1.1") in prices.facts
+
+
+def test_two_lists_for_whose_calls_other_things_hold_beside_prices_are_refused() -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"host:a\.example is priced as openai and as azure, for whose"
+    ):
+        listed(TWO_LISTS.removesuffix("prices:\n"), [OPENAI, AZURE], [*FACTS, ("provider", "azure", "azure")])
