@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import queue
+import time
 from typing import TYPE_CHECKING
 
 from spanledger import health
@@ -23,16 +24,22 @@ class Keeper:
         self._work = work
         """Tells whether it is to be called again without being asked."""
         self._interval = interval
-        self._signs: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._stops: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._signs: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """Of something to do; False: of the end. One queue for both, so that neither overtakes the other."""
+        self._asked = False
+        """Whether a sign of something to do waits: what comes after it is done with it."""
         self._may_start: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._may_start.put(None)
         self._running = False
 
     def wake(self) -> None:
         """There is something to do. Waits for nothing; re-entrant."""
-        if self._signs.empty():
-            self._signs.put(None)
+        if not self._asked:
+            self._asked = True
+            self._signs.put(True)
+        self._start()
+
+    def _start(self) -> None:
         if self._running:
             return
         try:
@@ -48,38 +55,36 @@ class Keeper:
 
     def stop(self) -> None:
         """End the thread as soon as it is not at work."""
-        if self._running:
-            self._stops.put(None)
-            self._signs.put(None)
+        if self._running or not self._signs.empty():  # a thread that ends just now starts another for a sign
+            self._signs.put(False)
 
     def _run(self) -> None:
         again = False
         while True:
             try:
-                if not again:
-                    self._signs.get()
-                if self._stopped_within(self._interval):
+                if (not again and not self._sign()) or self._stopped_within(self._interval):
                     break
-                self._take_signs()
                 again = self._work()
             except Exception as error:
                 health.count("outbox_disturbed", log=f"the outbox is disturbed: {type(error).__name__}")
-        self._take_signs()
         self._running = False
         self._may_start.put(None)
         if not self._signs.empty():
-            self.wake()
+            self._start()
 
-    def _take_signs(self) -> None:
-        try:
-            while True:
-                self._signs.get_nowait()
-        except queue.Empty:
-            pass
+    def _sign(self, timeout: float | None = None) -> bool:
+        sign = self._signs.get(timeout=timeout)
+        if sign:
+            self._asked = False  # before the work: what is asked for during it needs another
+        return sign
 
     def _stopped_within(self, seconds: float) -> bool:
+        """Takes the signs that come meanwhile: what they are of is done after it."""
+        deadline = time.monotonic() + seconds
         try:
-            self._stops.get(timeout=seconds)
+            while (left := deadline - time.monotonic()) > 0:
+                if not self._sign(left):
+                    return True
         except queue.Empty:
-            return False
-        return True
+            pass
+        return False
