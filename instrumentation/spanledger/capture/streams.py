@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from spanledger.capture.include_usage import UsageEventFilter
     from spanledger.wire.decode import ContentDecoder
 
+    _Step = Callable[[bytes], bytes]
+
 
 class Tee:
     """What the synchronous and the asynchronous tee share. `stream` is the library's own stream."""
@@ -39,25 +41,13 @@ class Tee:
         """Set where the filter needs plain bytes although the answer is compressed: the app then gets
         it decoded."""
 
-    def _way(self) -> Callable[[bytes], bytes]:
+    def _way(self) -> tuple[_Step | None, Callable[[bytes], None], _Step | None]:
         """What each chunk goes through, as short as it can be: it is of the app's waiting time."""
-        if self._decoder is not None:
-            return self._decoded
-        feed = self._call.feed
-        if self._filter is None:
-
-            def plain(chunk: bytes) -> bytes:
-                feed(chunk)
-                return chunk
-
-            return plain
-        push = self._filter.push
-
-        def filtered(chunk: bytes) -> bytes:
-            feed(chunk)
-            return push(chunk)
-
-        return filtered
+        return (
+            None if self._decoder is None else self._decoded,
+            self._call.feed,
+            None if self._filter is None else self._filter.push,
+        )
 
     def _decoded(self, chunk: bytes) -> bytes:
         if self._decoder is not None:
@@ -69,8 +59,7 @@ class Tee:
                     "decode_failed", log="an answer is not in the coding it names; it passes as it came"
                 )
                 self._decoder = None
-        self._call.feed(chunk)
-        return chunk if self._filter is None else self._filter.push(chunk)
+        return chunk
 
     def _rest(self) -> bytes:
         return b"" if self._filter is None else self._filter.flush()
@@ -90,9 +79,12 @@ class SyncTee(Tee):
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            seen = self._way()
+            decode, feed, pass_on = self._way()
             for chunk in self._stream:
-                shown = seen(chunk)
+                shown = chunk if decode is None else decode(chunk)
+                feed(shown)
+                if pass_on is not None:
+                    shown = pass_on(shown)
                 if shown or not chunk:
                     yield shown
             rest = self._rest()
@@ -120,9 +112,12 @@ class AsyncTee(Tee):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            seen = self._way()
+            decode, feed, pass_on = self._way()
             async for chunk in self._stream:
-                shown = seen(chunk)
+                shown = chunk if decode is None else decode(chunk)
+                feed(shown)
+                if pass_on is not None:
+                    shown = pass_on(shown)
                 if shown or not chunk:
                     yield shown
             rest = self._rest()

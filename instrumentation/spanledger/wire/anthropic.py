@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spanledger.wire.parser import Parser, patterns
+from spanledger.wire.marks import Mark, marks
+from spanledger.wire.parser import Parser
 from spanledger.wire.reading import Line, Usage
 from spanledger.wire.skim import KEEP
 from spanledger.wire.values import count, mapping, sequence, text, tool_counts, total
@@ -57,7 +58,7 @@ class AnthropicParser(Parser):
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"type"\s*:\s*"(?:message_start|message_delta|message_stop|error)"'
     )
-    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(rb'"message_', rb'"error"')
+    SIEVE: ClassVar[tuple[Mark, ...]] = marks(b'"message_', b'"error"')
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

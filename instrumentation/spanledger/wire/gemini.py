@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spanledger.wire.parser import Parser, patterns
+from spanledger.wire.marks import Mark, marks
+from spanledger.wire.parser import Parser
 from spanledger.wire.reading import Usage
 from spanledger.wire.skim import COUNT, HAS, KEEP
 from spanledger.wire.values import count, mapping, sequence, text, total
@@ -76,8 +77,8 @@ class GeminiParser(Parser):
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"usageMetadata"|"finishReason"|"webSearchQueries"|"blockReason"|"error"'
     )
-    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
-        rb'"usageMetadata"', rb'"finishReason"', rb'"webSearchQueries"', rb'"blockReason"', rb'"error"'
+    SIEVE: ClassVar[tuple[Mark, ...]] = marks(
+        b'"usageMetadata"', b'"finishReason"', b'"webSearchQueries"', b'"blockReason"', b'"error"'
     )
 
     def __init__(self, *args: Any) -> None:

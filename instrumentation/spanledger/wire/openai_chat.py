@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from spanledger.wire.marks import Mark, marks, unless_null
 from spanledger.wire.openai_usage import openai_usage
-from spanledger.wire.parser import Parser, patterns, stated
+from spanledger.wire.parser import Parser, stated
 from spanledger.wire.reading import Line
 from spanledger.wire.skim import HAS, KEEP
 from spanledger.wire.values import mapping, sequence, text
@@ -34,11 +35,11 @@ class ChatParser(Parser):
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(
         rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|"error"|"x_groq"|"usage_breakdown"\s*:\s*\{'
     )
-    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
-        rb'"usage(?:_breakdown)?"(?![ \t]*:[ \t]*null)',
-        rb'"finish_reason"(?![ \t]*:[ \t]*null)',
-        rb'"error"',
-        rb'"x_groq"',
+    SIEVE: ClassVar[tuple[Mark, ...]] = marks(
+        unless_null(b"usage", rb'"usage(?:_breakdown)?"'),
+        unless_null(b"finish_reason"),
+        b'"error"',
+        b'"x_groq"',
     )
 
     def whole(self, root: dict[str, Any]) -> None:

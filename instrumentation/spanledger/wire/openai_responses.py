@@ -6,8 +6,8 @@ import re
 from typing import Any, ClassVar
 
 from spanledger.wire.background import BackgroundParser
+from spanledger.wire.marks import Mark, marks
 from spanledger.wire.openai_usage import openai_usage
-from spanledger.wire.parser import patterns
 from spanledger.wire.reading import Line
 from spanledger.wire.skim import KEEP
 from spanledger.wire.values import code, count, mapping, sequence, text
@@ -37,8 +37,16 @@ class ResponsesParser(BackgroundParser):
         rb'"type"\s*:\s*"(?:response\.(?:created|queued|in_progress|completed|incomplete|failed|cancelled)'
         rb'|error)"'
     )
-    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = patterns(
-        rb'"response\.(?:created|queued|in_progress|completed|incomplete|failed|cancelled)"', rb'"error"'
+    SIEVE: ClassVar[tuple[Mark, ...]] = marks(
+        Mark(
+            b'"response.',
+            b'"response.output_',
+            b'"response.function_call_',
+            b'"response.reasoning_',
+            b'"response.content_part.',
+            pattern=rb'"response\.(?:created|queued|in_progress|completed|incomplete|failed|cancelled)"',
+        ),
+        b'"error"',
     )
 
     def whole(self, root: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spanledger.wire.call import Call
+    from spanledger.wire.marks import Mark
     from spanledger.wire.reading import Reading
 
 _HEAD_EVENTS = 8
@@ -34,20 +35,15 @@ def stated(usage: Usage) -> bool:
 _quantities = attrgetter(*(field.name for field in fields(Usage)))
 
 
-def patterns(*each: bytes) -> tuple[re.Pattern[bytes], ...]:
-    """For `SIEVE`; the mark of a stream's end always matters."""
-    return tuple(map(re.compile, (rb"\[DONE\]", *each)))
-
-
 class Parser:
     """One answer that makes one Reading; families override what differs."""
 
     SPEC: ClassVar[dict[str, Any]] = {}
     EVENTS: ClassVar[re.Pattern[bytes]] = re.compile(rb'"usage"\s*:\s*\{|"error"')
     """Which events of a stream can matter, after its first ones. The rest is not even parsed."""
-    SIEVE: ClassVar[tuple[re.Pattern[bytes], ...]] = ()
+    SIEVE: ClassVar[tuple[Mark, ...]] = ()
     """What every such event contains, for searching many at once: all that `EVENTS` finds and more, each
-    pattern beginning with plain bytes and lying in one line. Without one, each event is looked at."""
+    mark lying in one line. Without one, each event is looked at."""
 
     def __init_subclass__(cls) -> None:
         # A sieve belongs to the EVENTS beside it.
@@ -83,7 +79,7 @@ class Parser:
         reading = self.reading
         return self._events < _HEAD_EVENTS and not (reading.response_id and reading.response_model)
 
-    def sieve(self) -> tuple[re.Pattern[bytes], ...] | None:
+    def sieve(self) -> tuple[Mark, ...] | None:
         """What to search the rest of the stream for; None where each event is to be looked at."""
         return self.SIEVE if self.SIEVE and not self._at_head() else None
 

@@ -19,10 +19,10 @@ from spanledger.wire.skim import KEEP
 from spanledger.wire.values import mapping, text
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Mapping
 
     from spanledger.wire.call import Call
+    from spanledger.wire.marks import Mark
     from spanledger.wire.reading import Reading
 
 _CANDIDATES: tuple[type[Parser], ...] = (
@@ -104,7 +104,7 @@ class ShapeParser(Parser):
         self._looked += 1
         return self._looked <= self._LOOKS
 
-    def sieve(self) -> tuple[re.Pattern[bytes], ...] | None:
+    def sieve(self) -> tuple[Mark, ...] | None:
         return None if self._family is None else self._family.sieve()
 
     def whole(self, root: dict[str, Any]) -> None:

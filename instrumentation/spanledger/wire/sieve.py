@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from spanledger.wire.framing import ServerSentEvents
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable
 
+    from spanledger.wire.marks import Mark
     from spanledger.wire.parser import Parser
 
 _CARRIED_AT_MOST: Final = 1 << 20
@@ -73,7 +73,7 @@ class SievedEvents:
         self._amid = True
         self._events.feed(data)
 
-    def _whole_events(self, data: bytes, sieve: tuple[re.Pattern[bytes], ...]) -> None:
+    def _whole_events(self, data: bytes, sieve: tuple[Mark, ...]) -> None:
         if b"\r" in data:
             plain = data.replace(b"\r\n", b"\n")
             if b"\r" in plain:
@@ -81,7 +81,7 @@ class SievedEvents:
                 self._ordinarily(data + self._carry)
                 return
             data = plain
-        hits = [(match.start(), pattern) for pattern in sieve if (match := pattern.search(data)) is not None]
+        hits = [(at, mark) for mark in sieve if (at := mark.find(data)) >= 0]
         position = 0
         while hits:
             first = min(hits, key=_position)[0]
@@ -91,18 +91,16 @@ class SievedEvents:
             hits = [hit for old in hits if (hit := _from(position, old, data)) is not None]
 
 
-def _position(hit: tuple[int, re.Pattern[bytes]]) -> int:
+def _position(hit: tuple[int, Mark]) -> int:
     return hit[0]
 
 
-def _from(
-    position: int, hit: tuple[int, re.Pattern[bytes]], data: bytes
-) -> tuple[int, re.Pattern[bytes]] | None:
-    """The pattern's next hit, no earlier than `position`."""
+def _from(position: int, hit: tuple[int, Mark], data: bytes) -> tuple[int, Mark] | None:
+    """The mark's next hit, no earlier than `position`."""
     if hit[0] >= position:
         return hit
-    match = hit[1].search(data, position)
-    return None if match is None else (match.start(), hit[1])
+    at = hit[1].find(data, position)
+    return None if at < 0 else (at, hit[1])
 
 
 def _first_end(data: bytes) -> int:
@@ -113,4 +111,7 @@ def _first_end(data: bytes) -> int:
 
 def _last_end(data: bytes) -> int:
     """Behind the last blank line; 0 where there is none."""
-    return max(end + len(blank) if (end := data.rfind(blank)) >= 0 else 0 for blank in (b"\n\n", b"\r\n\r\n"))
+    end = data.rfind(b"\n\n") + 2
+    # A search backwards is slow where it finds nothing.
+    other = data.rfind(b"\r\n\r\n") + 4 if b"\r" in data else 0
+    return max(end if end > 1 else 0, other if other > 3 else 0)

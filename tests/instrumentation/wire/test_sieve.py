@@ -118,7 +118,7 @@ def test_a_searched_stream_reads_as_one_whose_every_event_is_looked_at(call, dat
 def test_a_sieve_holds_back_no_event_that_its_family_wants(family, event, separators):
     data = json.dumps(event, separators=separators).encode()
     if family.EVENTS.search(data) is not None:
-        assert any(pattern.search(data) for pattern in family.SIEVE)
+        assert any(mark.find(data) >= 0 for mark in family.SIEVE)
 
 
 def test_events_that_cannot_matter_never_reach_the_parser():
