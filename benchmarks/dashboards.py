@@ -76,7 +76,7 @@ REFERENCES = {
 def fill(client: Any, calls: int, *, reference: bool) -> None:
     content = filling.clients_yaml()
     applying.carry_out(client, applying.plan(client, read(content), content))
-    for view in ("usage_15m_mv", "usage_day_mv"):
+    for view in rollup.VIEWS:
         client.command(f"ALTER TABLE {view} MODIFY REFRESH EVERY 10 YEAR APPEND")
     filling.fill(client, calls)
     rollup.refresh(client)

@@ -1,4 +1,4 @@
-"""The roll-up: what the calls of a quarter-hour, and of a client's day, add up to.
+"""The roll-up: what the calls of a quarter-hour, and of a client's day, add up to, and what that is charged.
 
 The ledger keeps it up to date by itself, every quarter of a minute. Here is what a command or a test needs
 beside that: to have it up to date now, to see where it is not what the calls add up to, and to mend that.
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from datetime import date
     from decimal import Decimal
 
-_STEPS: Final = (("usage_15m_mv", "due_quarters"), ("usage_day_mv", "due_days"))
+_OF_USAGE: Final = (("usage_15m_mv", "due_quarters"), ("usage_day_mv", "due_days"))
+_OF_CHARGES: Final = (("kept_lines_mv", "due_lines"), ("kept_days_mv", "due_line_days"))
+VIEWS: Final = tuple(view for view, _ in (*_OF_USAGE, *_OF_CHARGES))
+"""What the ledger refreshes by itself, each after the one before it."""
 _PAUSE_SECONDS: Final = 0.05
 _IDLE_TURNS: Final = 200
 
@@ -61,9 +64,11 @@ class Drift:
 
     rollup: tuple[RowDrift, ...] = ()
     rows: tuple[MissingCall, ...] = ()
+    charges: tuple[str, ...] = ()
+    """Months whose kept charges are not what their usage and terms come to."""
 
     def __bool__(self) -> bool:
-        return bool(self.rollup or self.rows)
+        return bool(self.rollup or self.rows or self.charges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Repaired:
 
 
 def refresh(ledger: Any) -> None:
-    """Bring the roll-up up to date with every call that can be read now.
+    """Bring the roll-up, and the charges kept of it, up to date with every call that can be read now.
 
     Args:
         ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
@@ -91,7 +96,24 @@ def refresh(ledger: Any) -> None:
         RollUpStuckError: it cannot be refreshed.
 
     """
-    for view, due in _STEPS:
+    _bring_up_to_date(ledger, (*_OF_USAGE, *_OF_CHARGES))
+
+
+def refresh_charges(ledger: Any) -> None:
+    """Bring the kept charges up to date with the roll-up as it is, and with the terms and rates in force.
+
+    Args:
+        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+
+    Raises:
+        RollUpStuckError: they cannot be refreshed.
+
+    """
+    _bring_up_to_date(ledger, _OF_CHARGES)
+
+
+def _bring_up_to_date(ledger: Any, steps: Iterable[tuple[str, str]]) -> None:
+    for view, due in steps:
         since = ledger.query("SELECT now64(3, 'UTC')").first_row[0]
         before, idle = -1, 0
         while remaining := _behind(ledger, due, since):
@@ -123,7 +145,8 @@ def drift(ledger: Any, months: Collection[str] | None = None) -> Drift:
 
     Args:
         ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
-        months: of the roll-up, compare only these (YYYY-MM).
+        months: of the roll-up, compare only these (YYYY-MM), and no charges: whoever names months closes
+            them, by the views that reckon anew.
 
     """
     refresh(ledger)
@@ -138,14 +161,21 @@ def drift(ledger: Any, months: Collection[str] | None = None) -> Drift:
         "SELECT trace_id, span_id, client_id, arrived_on FROM drift_rows "
         "ORDER BY arrived_on, trace_id, span_id"
     )
+    charges = ledger.query("SELECT month FROM drift_charges ORDER BY month") if months is None else None
     return Drift(
         rollup=tuple(RowDrift(*row) for row in rollup.result_rows),
         rows=tuple(MissingCall(*row) for row in rows.result_rows),
+        # Where the usage is wrong, what it comes to is reckoned again with it.
+        charges=tuple(
+            month
+            for (month,) in (charges.result_rows if charges else ())
+            if month not in {row[0] for row in rollup.result_rows}
+        ),
     )
 
 
 def repair(ledger: Any, *, dry_run: bool = False, closed: bool = False) -> Repaired:
-    """Mend what the drift checks find: feed missing calls again, roll drifted days up again.
+    """Mend what the drift checks find: feed missing calls again, roll days up again, reckon months again.
 
     Args:
         ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
@@ -163,6 +193,7 @@ def repair(ledger: Any, *, dry_run: bool = False, closed: bool = False) -> Repai
     if found.rows:
         _feed_again(ledger)
     mark(ledger, days)
+    _forget_charges(ledger, found.charges)
     return Repaired(found, len(found.rows), days, left_alone, drift(ledger))
 
 
@@ -196,6 +227,19 @@ def mark(ledger: Any, days: Iterable[date]) -> None:
         """,
         parameters={"days": wanted},
     )
+
+
+def _forget_charges(ledger: Any, months: Iterable[str]) -> None:
+    """Have what these months are charged kept anew: of no inputs it is due, whatever stands there."""
+    wanted = sorted(months)
+    for table in ("kept_lines", "kept_days"):
+        if wanted:
+            ledger.command(
+                f"INSERT INTO {table} (month, refreshed_at, is_deleted) "  # noqa: S608 - a constant
+                f"SELECT arrayJoin({{months:Array(String)}}), max(refreshed_at) + INTERVAL 1 MILLISECOND, 1 "
+                f"FROM {table}",
+                parameters={"months": wanted},
+            )
 
 
 def _feed_again(ledger: Any) -> None:

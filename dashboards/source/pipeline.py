@@ -36,7 +36,7 @@ WHERE $__timeFilter(arrived_at)
 
 ROLLUP = numbers(
     "Roll-up",
-    "Behind: how long the oldest quarter-hour waits whose calls are not in the figures yet; figures are at most that old. Quarter-hours: how "
+    "Behind: how long the first call waits that is not in the figures yet; figures are at most that old. Quarter-hours: how "
     "many wait. Refreshed: when it last ran, every 15 seconds while it is well.",
     """
 SELECT
@@ -76,11 +76,15 @@ WHERE $__timeFilter(recorded_at)
 
 DRIFT = table(
     "Drift checks",
-    "Every six hours the ledger holds the roll-up against its calls, and calls against the spans that arrived. Anything found is an error: "
-    "spanledger repair mends it, of open months.",
+    "Every six hours the ledger holds the roll-up against its calls, calls against the spans that arrived, and the charges that are shown "
+    "against what usage and terms come to. Anything found is an error: spanledger repair mends it, of open months.",
     """
 SELECT
-    if(check_name = 'roll-up', 'roll-up against calls', 'calls against spans') AS "Check",
+    multiIf(
+        check_name = 'roll-up', 'roll-up against calls',
+        check_name = 'calls', 'calls against spans',
+        'charges against usage'
+    ) AS "Check",
     rows_found AS "Found",
     dateDiff('second', last_checked_at, now64(3, 'UTC')) AS "Ago"
 FROM drift_found

@@ -33,3 +33,24 @@ FROM {database}.llm_calls;
 INSERT INTO {database}.touched_quarters (quarter, hour, touched_at)
 SELECT DISTINCT toStartOfFifteenMinutes(call_time), hour, now64(3, 'UTC')
 FROM {database}.llm_calls;
+
+-- waiting_since: one row per quarter-hour and five seconds in which a call of it was written: since when the roll-up is
+-- behind, which the last touch does not tell while calls keep coming. No figure depends on it.
+
+CREATE TABLE IF NOT EXISTS {database}.waiting_since
+(
+    quarter DateTime('UTC'),
+    slot DateTime('UTC')
+)
+-- Replacing: five seconds are one row, however many inserts they had.
+ENGINE = {engine:ReplacingMergeTree}
+-- The question is what was written since a quarter-hour was rolled up.
+ORDER BY (quarter, slot)
+-- What waits for two days waits for two days at least, and that is said then.
+TTL slot + INTERVAL 2 DAY;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.waiting_since_mv TO {database}.waiting_since AS
+SELECT DISTINCT
+    toStartOfFifteenMinutes(call_time) AS quarter,
+    toStartOfInterval(nowInBlock('UTC'), INTERVAL 5 SECOND) AS slot
+FROM {database}.llm_calls;

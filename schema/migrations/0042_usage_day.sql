@@ -54,7 +54,8 @@ SELECT DISTINCT day, terms_version, refreshed_at
 FROM {database}.usage_day;
 
 -- due_days: one row per day that a quarter-hour rolled up since may lie in, or that was made under other clients
--- and terms than those in force.
+-- and terms than those in force. `waits_since`: when the first of these quarter-hours was rolled up; of one that is rolled
+-- up again and again the last time is sure to be known.
 --
 -- Days by any clock on earth: some begin fourteen hours before UTC's, some end twelve hours after. One minute of
 -- overlap, for a quarter-hour is marked as rolled up a moment before it can be read.
@@ -64,10 +65,11 @@ SELECT
     rolled_up.day AS day,
     rolled_up.written_at AS written_at,
     made.refreshed_at AS refreshed_at,
-    made.terms_version AS terms_version
+    made.terms_version AS terms_version,
+    arrayMin(arrayFilter(at -> at >= made.refreshed_at, rolled_up.writes)) AS waits_since
 FROM
 (
-    SELECT day, max(rolled_quarters.written_at) AS written_at
+    SELECT day, max(rolled_quarters.written_at) AS written_at, groupArray(rolled_quarters.written_at) AS writes
     FROM {database}.rolled_quarters
     ARRAY JOIN arrayMap(
         shift -> toDate(quarter) + shift,

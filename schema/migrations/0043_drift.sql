@@ -105,13 +105,3 @@ WHERE sipHash128(trace_id, span_id) NOT IN (
     )
 )
 GROUP BY trace_id, span_id;
-
--- rollup_freshness: one row: how far the roll-up is behind the calls.
-
-CREATE OR REPLACE VIEW {database}.rollup_freshness AS
-SELECT
-    (SELECT countIf(touched_at >= refreshed_at) FROM {database}.due_quarters) AS quarters_behind,
-    (SELECT minOrNullIf(touched_at, touched_at >= refreshed_at) FROM {database}.due_quarters) AS behind_since,
-    (SELECT countIf(written_at >= refreshed_at) FROM {database}.due_days) AS days_behind,
-    (SELECT maxOrNull(refreshed_at) FROM {database}.rolled_quarters) AS last_refresh,
-    if(behind_since IS NULL, 0, dateDiff('second', behind_since, now64(3, 'UTC'))) AS lag_seconds;

@@ -1,3 +1,22 @@
+-- begun_months: one row per calendar and month that has begun by its clock: its days in their order, and which is the
+-- last of them that has begun (`today` while the month goes on).
+--
+-- Clients share a few calendars: the days of a calendar are put together once, not once a client.
+
+CREATE OR REPLACE VIEW {database}.begun_months AS
+SELECT
+    calendar_id,
+    month,
+    arraySort(groupArray(day)) AS days,
+    min(own.starts_at) AS starts_at,
+    max(own.ends_at) AS ends_at,
+    maxIf(day, own.starts_at <= now('UTC')) AS today
+FROM {database}.client_days AS own FINAL
+-- Calendars reach years ahead; no month that has begun reaches further than this.
+WHERE day < toDate(now('UTC')) + 33
+GROUP BY calendar_id, month
+HAVING starts_at <= now('UTC');
+
 -- month_stretches: one row per client, month that has begun by its clock, and stretch of terms in it.
 --
 -- `rate` is what one USD is in the client's currency on the month's last day, or today where that is still to come;
@@ -46,24 +65,11 @@ FROM
         length(months.days) AS month_days,
         months.starts_at AS month_starts_at,
         months.ends_at AS month_ends_at,
-        months.rate_day AS rate_day,
+        months.today AS rate_day,
         terms.* EXCEPT (client_id)
     FROM {database}.current_terms AS terms
-    INNER JOIN
-    (
-        SELECT
-            client_id,
-            month,
-            arraySort(groupArray(day)) AS days,
-            min(local_days.starts_at) AS starts_at,
-            max(local_days.ends_at) AS ends_at,
-            maxIf(day, local_days.starts_at <= now('UTC')) AS rate_day
-        FROM {database}.local_days
-        -- Calendars reach years ahead; no month that has begun reaches further than this.
-        WHERE client_id != '' AND day < toDate(now('UTC')) + 33
-        GROUP BY client_id, month
-        HAVING starts_at <= now('UTC')
-    ) AS months ON months.client_id = terms.client_id
+    INNER JOIN {database}.current_clients AS clients ON clients.client_id = terms.client_id
+    INNER JOIN {database}.begun_months AS months ON months.calendar_id = clients.calendar_id
     WHERE notEmpty(own_days)
 ) AS stretches
 ASOF LEFT JOIN

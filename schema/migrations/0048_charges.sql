@@ -2,7 +2,11 @@
 -- never change, and their adjustments in their place.
 
 CREATE VIEW IF NOT EXISTS {database}.billed_lines AS
-SELECT *, month AS corrects, false AS closed
+SELECT
+    *,
+    month AS corrects,
+    formatDateTime(addMonths(toDate(concat(month, '-01')), 1), '%Y-%m') AS next_month,
+    false AS closed
 FROM {database}.month_lines;
 
 -- charges: one row per client, month, state of the client, line and unit: what each kind of quantity cost and is charged.
@@ -57,6 +61,7 @@ CREATE OR REPLACE VIEW {database}.margins AS
 SELECT
     client_id,
     month,
+    next_month,
     client_state,
     any(lines.currency) AS currency,
     any(lines.currency_exponent) AS currency_exponent,
@@ -81,7 +86,7 @@ SELECT
     sumIf(lines.unpriced_calls, corrects = month) AS unpriced_calls,
     sumIf(lines.incomplete_calls, corrects = month) AS incomplete_calls
 FROM {database}.billed_lines AS lines
-GROUP BY client_id, month, client_state;
+GROUP BY client_id, month, next_month, client_state;
 
 -- trend: one row per client, month and state of the client, beside the month before.
 
@@ -108,15 +113,11 @@ SELECT
     sumIf(m.incomplete_calls, present) AS incomplete_calls
 FROM
 (
-    SELECT
-        margins.*,
-        shown.1 AS shown_in,
-        shown.2 AS present
+    SELECT *, month AS shown_in, true AS present
     FROM {database}.margins
-    ARRAY JOIN [
-        (margins.month, true),
-        (formatDateTime(addMonths(toDate(concat(margins.month, '-01')), 1), '%Y-%m'), false)
-    ] AS shown
+    UNION ALL
+    SELECT *, next_month AS shown_in, false AS present
+    FROM {database}.margins
 ) AS m
 GROUP BY client_id, shown_in, client_state
 HAVING countIf(present) > 0 OR shown_in <= formatDateTime(now('UTC'), '%Y-%m');

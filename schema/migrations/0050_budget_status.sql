@@ -114,27 +114,17 @@ FROM
             months.month AS month,
             months.today AS today,
             months.ends_at <= now('UTC') AS month_is_over,
-            toUInt8(months.last_day - months.today + 1) AS days_left,
-            toUInt8(least(7, months.today - months.first_day)) AS window_days,
+            toUInt8(months.days[-1] - months.today + 1) AS days_left,
+            toUInt8(least(7, months.today - months.days[1])) AS window_days,
             budgets.basis AS basis,
             toString(budgets.currency) AS currency,
             budgets.amount AS amount,
             budgets.thresholds_percent AS thresholds_percent
         FROM
         (
-            SELECT
-                client_id,
-                month,
-                min(day) AS first_day,
-                max(day) AS last_day,
-                max(local_days.ends_at) AS ends_at,
-                min(local_days.starts_at) AS starts_at,
-                maxIf(day, local_days.starts_at <= now('UTC')) AS today
-            FROM {database}.local_days
-            -- As in month_stretches.
-            WHERE client_id != '' AND day < toDate(now('UTC')) + 33
-            GROUP BY client_id, month
-            HAVING starts_at <= now('UTC')
+            SELECT clients.client_id AS client_id, begun.month AS month, begun.days AS days, begun.ends_at AS ends_at, begun.today AS today
+            FROM {database}.current_clients AS clients
+            INNER JOIN {database}.begun_months AS begun ON begun.calendar_id = clients.calendar_id
         ) AS months
         ASOF INNER JOIN {database}.current_budgets AS budgets
             ON budgets.client_id = months.client_id AND months.today >= budgets.valid_from_day

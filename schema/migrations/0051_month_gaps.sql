@@ -40,9 +40,9 @@ SELECT
     arraySum(q -> q.3, own_quarters) AS cost_usd
 FROM
 (
-    SELECT client_id, month, starts_at, ends_at, '' AS everybody
-    FROM {database}.local_months
-    WHERE client_id != '' AND starts_at <= now('UTC')
+    SELECT clients.client_id AS client_id, begun.month AS month, begun.starts_at AS starts_at, begun.ends_at AS ends_at, '' AS everybody
+    FROM {database}.current_clients AS clients
+    INNER JOIN {database}.begun_months AS begun ON begun.calendar_id = clients.calendar_id
 ) AS months
 INNER JOIN
 (

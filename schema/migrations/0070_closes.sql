@@ -79,6 +79,8 @@ CREATE TABLE IF NOT EXISTS {database}.closed_lines
 )
 -- Plain, for the reason of closes.
 ENGINE = {engine:MergeTree}
+-- By month: a month of all clients is asked for, and a close writes into one.
+PARTITION BY month
 -- A client's months are asked for, and what was billed for one of them by any of its statements.
 ORDER BY (client_id, month, close_id, line);
 
@@ -103,6 +105,8 @@ CREATE TABLE IF NOT EXISTS {database}.closed_days
 )
 -- Plain, for the reason of closes.
 ENGINE = {engine:MergeTree}
+-- By month: a month of all clients is asked for, and a close writes into one.
+PARTITION BY month
 -- A client's days are asked for.
 ORDER BY (client_id, month, close_id, day);
 

@@ -21,8 +21,9 @@ SELECT
     client_id,
     month,
     month AS corrects,
-    client_state,
-    kind,
+    next_month,
+    toString(open.client_state) AS client_state,
+    toString(open.kind) AS kind,
     first_day,
     last_day,
     provider,
@@ -32,7 +33,7 @@ SELECT
     open.rate AS rate,
     open.charge AS charge,
     open.cost AS cost,
-    open.markup AS markup,
+    open.charge - open.cost AS markup,
     open.charge_usd AS charge_usd,
     open.cost_usd AS cost_usd,
     open.cost_usd_exact AS cost_usd_exact,
@@ -45,16 +46,17 @@ SELECT
     CAST(open.unpriced, 'Map(String, Int64)') AS unpriced,
     open.unpriced_units AS unpriced_units,
     CAST(open.incomplete, 'Map(String, Int64)') AS incomplete,
-    toInt64(open.unpriced_calls) AS unpriced_calls,
-    toInt64(open.incomplete_calls) AS incomplete_calls,
+    toInt64(arraySum(mapValues(open.unpriced))) AS unpriced_calls,
+    toInt64(arraySum(mapValues(open.incomplete))) AS incomplete_calls,
     false AS closed
-FROM {database}.month_lines AS open
+FROM {database}.kept_lines AS open FINAL
 WHERE client_state != 'known' OR (client_id, month) NOT IN (SELECT client_id, month FROM {database}.closes)
 UNION ALL
 SELECT
     client_id,
     month,
     corrects,
+    formatDateTime(addMonths(toDate(concat(frozen.month, '-01')), 1), '%Y-%m'),
     'known',
     toString(frozen.kind),
     first_day,
@@ -91,7 +93,7 @@ CREATE OR REPLACE VIEW {database}.billed_days AS
 SELECT
     client_id,
     month,
-    client_state,
+    toString(open.client_state) AS client_state,
     day,
     toString(open.currency) AS currency,
     toUInt8(open.currency_exponent) AS currency_exponent,
@@ -103,7 +105,7 @@ SELECT
     toInt64(open.refused) AS refused,
     toInt64(open.unpriced_calls) AS unpriced_calls,
     toInt64(open.incomplete_calls) AS incomplete_calls
-FROM {database}.charges_by_day AS open
+FROM {database}.kept_days AS open FINAL
 WHERE client_state != 'known' OR (client_id, month) NOT IN (SELECT client_id, month FROM {database}.closes)
 UNION ALL
 SELECT

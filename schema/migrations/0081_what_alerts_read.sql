@@ -195,11 +195,14 @@ SELECT
     intDiv(dateDiff('second', ended_at, now('UTC')), 86400) AS days
 FROM
 (
-    SELECT DISTINCT toString(client_id) AS client_id, toString(month) AS month
-    FROM {database}.usage_day FINAL
+    -- From the lines, which are a hundredth of a month's usage.
+    SELECT client_id, month
+    FROM {database}.kept_lines AS kept FINAL
     -- Whole partitions are left out: whoever closes nothing for a year has chosen so.
-    WHERE month >= formatDateTime(now('UTC') - INTERVAL 13 MONTH, '%Y-%m') AND client_state = 'known' AND calls > 0
+    WHERE month >= formatDateTime(now('UTC') - INTERVAL 13 MONTH, '%Y-%m') AND client_state = 'known'
+    GROUP BY client_id, month
+    HAVING sum(kept.calls) > 0
 ) AS used
-INNER JOIN {database}.local_months AS months ON months.client_id = used.client_id AND months.month = used.month
-LEFT JOIN {database}.current_clients AS clients ON clients.client_id = used.client_id
+INNER JOIN {database}.current_clients AS clients ON clients.client_id = used.client_id
+INNER JOIN {database}.begun_months AS months ON months.calendar_id = clients.calendar_id AND months.month = used.month
 WHERE months.ends_at <= now('UTC') AND (used.client_id, used.month) NOT IN (SELECT client_id, month FROM {database}.closes);

@@ -1,13 +1,15 @@
--- drift_checks: one row per time that both drift checks ran.
+-- drift_checks: one row per time that the drift checks ran.
 --
--- They read every call, which no alert rule and no panel may do; so they run by themselves, and what they found is kept.
+-- They read every call and reckon every month, which no alert rule and no panel may do; so they run by themselves, and what they found is kept.
 
 CREATE TABLE IF NOT EXISTS {database}.drift_checks
 (
     checked_at DateTime64(3, 'UTC'),
-    -- Rows of the roll-up that are not what the calls add up to, and spans that no call stands for.
+    -- Rows of the roll-up that are not what the calls add up to, spans that no call stands for, and kept lines and days
+    -- that are not what usage and terms come to.
     rollup_rows UInt64,
-    lost_spans UInt64
+    lost_spans UInt64,
+    charge_rows UInt64
 )
 -- Plain MergeTree: every check is kept, good ones too; they show that it runs.
 ENGINE = {engine:MergeTree}
@@ -32,9 +34,10 @@ SELECT
             )
             AND day NOT IN (SELECT day FROM {database}.due_days)
     ) AS rollup_rows,
-    (SELECT count() FROM {database}.drift_rows) AS lost_spans;
+    (SELECT count() FROM {database}.drift_rows) AS lost_spans,
+    (SELECT sum(lines) + sum(days) FROM {database}.drift_charges) AS charge_rows;
 
--- drift_found: one row per check (`roll-up`, `calls`): what the last one found, and when it ran.
+-- drift_found: one row per check (`roll-up`, `calls`, `charges`): what the last one found, and when it ran.
 
 CREATE OR REPLACE VIEW {database}.drift_found AS
 SELECT
@@ -46,10 +49,11 @@ FROM
     SELECT
         max(checked_at) AS last_checked_at,
         argMax(rollup_rows, checked_at) AS last_rollup_rows,
-        argMax(lost_spans, checked_at) AS last_lost_spans
+        argMax(lost_spans, checked_at) AS last_lost_spans,
+        argMax(charge_rows, checked_at) AS last_charge_rows
     FROM {database}.drift_checks
 )
-ARRAY JOIN [('roll-up', last_rollup_rows), ('calls', last_lost_spans)] AS found;
+ARRAY JOIN [('roll-up', last_rollup_rows), ('calls', last_lost_spans), ('charges', last_charge_rows)] AS found;
 
 -- pipeline_stalls: one row per part of the pipeline (`arrivals`, `roll-up`, `drift check`): for how long it stands
 -- still; 0 while it moves.

@@ -182,11 +182,13 @@ def test_a_month_is_overdue_on_the_sixth_day_after_its_end_and_not_before(
     assert alerts(ledger, "close-overdue", clock.at) == []
 
 
-def checked(ledger: Any, at: datetime, *, rollup_rows: int = 0, lost_spans: int = 0) -> None:
+def checked(
+    ledger: Any, at: datetime, *, rollup_rows: int = 0, lost_spans: int = 0, charge_rows: int = 0
+) -> None:
     ledger.insert(
         "drift_checks",
-        [[at, rollup_rows, lost_spans]],
-        column_names=["checked_at", "rollup_rows", "lost_spans"],
+        [[at, rollup_rows, lost_spans, charge_rows]],
+        column_names=["checked_at", "rollup_rows", "lost_spans", "charge_rows"],
     )
 
 
@@ -234,11 +236,12 @@ def test_a_drift_check_that_does_not_run_is_told(ledger: Any, clock: StillClock)
 def test_what_the_last_drift_check_found_is_told(ledger: Any, clock: StillClock) -> None:
     checked(ledger, clock.at)
     assert alerts(ledger, "drift", clock.at) == []
-    checked(ledger, clock.at + timedelta(seconds=1), rollup_rows=1, lost_spans=1200)
+    checked(ledger, clock.at + timedelta(seconds=1), rollup_rows=1, lost_spans=1200, charge_rows=7)
     found = alerts(ledger, "drift", clock.at)
-    assert [alert.labels["severity"] for alert in found] == ["critical", "critical"]
-    assert firsts(found)[:2] == [
+    assert [alert.labels["severity"] for alert in found] == ["critical"] * 3
+    assert firsts(found)[:3] == [
         "• `calls`: 1,200 spans have no call that stands for them. Last checked on 2026-10-15.",
+        "• `charges`: 7 kept lines and days are not what usage and terms come to. Last checked on 2026-10-15.",
         "• `roll-up`: 1 rows of the roll-up are not what the calls add up to. Last checked on 2026-10-15.",
     ]
     checked(ledger, clock.at + timedelta(seconds=2))

@@ -309,6 +309,7 @@ def test_the_pipeline_counts_arrivals_duplicates_and_what_is_odd(reader: Any) ->
     assert [(row["Check"], row["Found"]) for row in panel(reader, "spanledger-pipeline", "Drift checks")] == [
         ("roll-up against calls", 0),
         ("calls against spans", 0),
+        ("charges against usage", 0),
     ]
     flow = panel(reader, "spanledger-pipeline", "Spans that arrived")
     assert (sum(row["First"] for row in flow), sum(row["Again"] for row in flow)) == (3, 1)

@@ -40,7 +40,7 @@ def apply(
     ] = None,
 ) -> None:
     """Check the file, show what it changes, and change it: all of it, or nothing."""
-    from spanledger_billing import ledger
+    from spanledger_billing import ledger, rollup
     from spanledger_billing.clients import applying, reading
 
     roster, content = reading.read_file(file)
@@ -57,6 +57,8 @@ def apply(
     version = applying.carry_out(connection, change)
     if change.lines:
         typer.echo(f"Applied as version {version}.")
+        # The ledger would see to it within half a minute; whoever looks now sees the new charges.
+        rollup.refresh_charges(connection)
     else:
         typer.echo("Nothing changed.")
 

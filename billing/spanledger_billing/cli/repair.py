@@ -25,7 +25,8 @@ def repair(
     """Mend the ledger where it disagrees with itself.
 
     Spans that arrived and that no call stands for are fed again; days whose roll-up is not what their calls
-    add up to are rolled up again. Where nothing is wrong it changes nothing. Ends with 1 where something is
+    add up to are rolled up again; months whose charges are not what the roll-up and the terms come to are
+    reckoned again. Where nothing is wrong it changes nothing. Ends with 1 where something is
     wrong and stays so.
     """
     from spanledger_billing import ledger
@@ -53,6 +54,11 @@ def report(done: Repaired, *, dry_run: bool) -> Iterator[str]:
             f"{len(done.days)} days whose roll-up is not what their calls add up to: {would}rolled up again: "
             + ", ".join(day.isoformat() for day in done.days)
         )
+    if done.found.charges:
+        yield (
+            f"{len(done.found.charges)} months whose charges are not what their usage and terms come to: "
+            f"{would}reckoned again: {', '.join(done.found.charges)}"
+        )
     yield from _left_alone(done)
     if not dry_run:
         yield from _remaining(done.remaining)
@@ -70,7 +76,10 @@ def _remaining(drift: Drift) -> Iterator[str]:
     if not drift:
         yield "spans, calls and roll-up agree now"
         return
-    yield f"still wrong: {_calls(len(drift.rows))} missing, {len(drift.rollup)} rows of the roll-up"
+    yield (
+        f"still wrong: {_calls(len(drift.rows))} missing, {len(drift.rollup)} rows of the roll-up, "
+        f"charges of {len(drift.charges)} months"
+    )
 
 
 def _calls(count: int) -> str:

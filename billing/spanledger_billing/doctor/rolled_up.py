@@ -17,6 +17,7 @@ BEHIND_SECONDS: Final = 300
 _WHAT: Final = {
     "roll-up": "rows of the roll-up are not what their calls add up to",
     "calls": "spans arrived that no call stands for",
+    "charges": "kept lines and days are not what usage and terms come to",
 }
 
 
@@ -27,11 +28,12 @@ def checks(ledger: Any) -> Iterator[Check]:
 
 
 def lag(ledger: Any) -> Check:
-    query = "SELECT quarters_behind, days_behind, lag_seconds FROM rollup_freshness"
-    quarters, days, seconds = ledger.query(query).first_row
-    if not quarters and not days:
+    query = "SELECT quarters_behind, days_behind, months_behind, lag_seconds FROM rollup_freshness"
+    quarters, days, months, seconds = ledger.query(query).first_row
+    if not quarters and not days and not months:
         return Check(COMPONENT, "lag", State.OK, "it holds every call that arrived")
-    found = f"{quarters:,} quarter-hours and {days:,} days wait, the first for {max(seconds, 0):,} s"
+    waiting = f"{quarters:,} quarter-hours, {days:,} days and the charges of {months:,} months wait"
+    found = f"{waiting}, the first for {max(seconds, 0):,} s"
     if seconds <= BEHIND_SECONDS:
         return Check(COMPONENT, "lag", State.OK, found)
     next_step = "see the exceptions in system.view_refreshes; then spanledger repair"

@@ -117,7 +117,10 @@ def days_of(ledger: Any, month: str) -> dict[str, dict[Any, Decimal]]:
 
 
 def totals_of(ledger: Any, month: str) -> dict[str, tuple[Decimal, ...]]:
-    query = "SELECT client_id, charge, cost, charge_usd, cost_usd FROM margins WHERE month = {month:String}"
+    query = (
+        "SELECT client_id, sumOrNull(l.charge), sumOrNull(l.cost), sumOrNull(l.charge_usd), sumOrNull(l.cost_usd) "
+        "FROM month_lines AS l WHERE month = {month:String} GROUP BY client_id"
+    )
     return {client_id: tuple(amounts) for client_id, *amounts in rows(ledger, query, month)}
 
 

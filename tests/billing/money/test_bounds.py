@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from spanledger_billing import rollup
 from spanledger_billing.clients.model import Client, ExchangeRate, Plan, PlanKind, Terms, Tier
 from spanledger_billing.money import EXACT, EXPONENTS
 from support import random_months
@@ -61,6 +62,7 @@ def test_the_largest_month_that_the_types_can_hold_is_charged_exactly(
         parameters={"month": MONTH, "coins": 10 ** EXPONENTS[currency]},
     ).result_rows
     assert dict(by_day) == expected.days
+    rollup.refresh_charges(ledger)
     charge, cost = ledger.query(
         "SELECT charge, cost FROM margins WHERE month = {month:String}", parameters={"month": MONTH}
     ).first_row

@@ -184,4 +184,4 @@ def test_doctor_says_what_the_ledgers_own_check_found_and_how_far_the_rollup_is_
     rolled.command("TRUNCATE TABLE rolled_quarters")
     (name, state, found, _), _ = told()
     assert (name, state) == ("lag", State.PROBLEM)
-    assert found.startswith("2 quarter-hours and 0 days wait, the first for ")
+    assert found.startswith("2 quarter-hours, 0 days and the charges of 0 months wait, the first for ")

@@ -256,7 +256,7 @@ def test_a_clock_set_back_does_not_hide_what_comes_after(ledger: Any) -> None:
     )
     later = replace(first, trace_id="f" * 32)
     arrive(ledger, later)
-    for view in ("usage_15m_mv", "usage_day_mv"):
+    for view in rollup.VIEWS:
         ledger.command(f"SYSTEM REFRESH VIEW {view}")
         ledger.command(f"SYSTEM WAIT VIEW {view}")
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (2, Decimal(10))}
