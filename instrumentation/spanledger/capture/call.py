@@ -194,5 +194,6 @@ def _error_type(error: BaseException | None) -> str | None:
 
 def _name(text: str) -> str | None:
     """A header's value as a bounded, printable name."""
-    clean = "".join(c for c in text[:NAME_AT_MOST] if c.isprintable()).strip()
-    return clean or None
+    text = text[:NAME_AT_MOST]
+    clean = text if text.isprintable() else "".join(c for c in text if c.isprintable())
+    return clean.strip() or None
