@@ -118,9 +118,9 @@ def test_a_flush_that_cannot_deliver_says_why_keeps_everything_and_fails(
 ):
     leave(collector.url, "one")
     collector.behave(lambda _: Answer(401))
-    for seconds in ("0.05", "1", "60"):  # a busy machine may not even hear the answer in so short a time
+    for seconds in ("0.05", "1", "20"):  # a busy machine may not even hear the answer in so short a time
         code, text = run(capsys, "flush", "--timeout", seconds)
-        if "no answer in time" not in text:
+        if "HTTP 401" in text:
             break
     assert code == 1
     assert "sent 0 spans" in text
