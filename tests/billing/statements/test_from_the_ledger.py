@@ -11,6 +11,7 @@ from typing import Any
 
 import pypdf
 
+from spanledger_billing import rollup
 from spanledger_billing.statements import csv_file, json_file, pdf
 from spanledger_billing.statements.load import LedgerSource
 from support import random_months
@@ -38,6 +39,7 @@ def test_lines_of_300_random_months_add_up_to_what_the_views_say_in_every_format
             for name, client in clients.items()
         },
     )
+    rollup.refresh_charges(ledger)
     charges = dict(
         ledger.query(
             "SELECT client_id, charge FROM margins WHERE month = {month:String} AND client_state = 'known'",
