@@ -16,7 +16,7 @@ demo: setup  ## a small agency on this machine: meter it, then compare with the 
 	@.venv/bin/spanledger demo
 
 test: setup  ## all tests that this machine can run; the summary names the others
-	@.venv/bin/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	@.venv/bin/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 faults: setup  ## kill, cut off and fill up the pipeline under load, and compare: SEED=1 N=40 CALLS=8000 KILLS_ONLY=
 	@cd tests && ../.venv/bin/python -m faults --seed $(or $(SEED),1) --faults $(or $(N),40) \

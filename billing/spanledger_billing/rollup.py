@@ -99,6 +99,19 @@ def refresh(ledger: Any) -> None:
     _bring_up_to_date(ledger, (*_OF_USAGE, *_OF_CHARGES))
 
 
+def refresh_usage(ledger: Any) -> None:
+    """Bring the roll-up up to date with every call that can be read now; its charges follow by themselves.
+
+    Args:
+        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+
+    Raises:
+        RollUpStuckError: it cannot be refreshed.
+
+    """
+    _bring_up_to_date(ledger, _OF_USAGE)
+
+
 def refresh_charges(ledger: Any) -> None:
     """Bring the kept charges up to date with the roll-up as it is, and with the terms and rates in force.
 
@@ -149,7 +162,10 @@ def drift(ledger: Any, months: Collection[str] | None = None) -> Drift:
             them, by the views that reckon anew.
 
     """
-    refresh(ledger)
+    if months is None:
+        refresh(ledger)
+    else:
+        refresh_usage(ledger)
     where = "" if months is None else "WHERE month IN {months:Array(String)}"
     rollup = ledger.query(
         "SELECT month, client_id, day, client_state, project, provider, model, "  # noqa: S608 - constants

@@ -153,11 +153,11 @@ HAVING sum(side.inputs) != sum(side.kept_inputs);
 
 -- kept_lines_mv: the months that are due, whole; the newest first, and no more at a time than memory has room for.
 --
--- To see that nothing is due takes half a second of a core, so it is asked twice a minute. It waits for no other
+-- To see that nothing is due takes most of a second of a core, so it is asked once a minute. It waits for no other
 -- refresh: what the roll-up writes meanwhile is due the next time.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.kept_lines_mv
-REFRESH EVERY 30 SECOND APPEND TO {database}.kept_lines AS
+REFRESH EVERY 1 MINUTE APPEND TO {database}.kept_lines AS
 WITH
     -- Named once, before anything of it is read.
     (
@@ -210,7 +210,7 @@ LIMIT 1 BY month, client_id, client_state, kind, first_day, provider, model;
 -- kept_days_mv: likewise, of days; after the lines, for each takes memory.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.kept_days_mv
-REFRESH EVERY 30 SECOND DEPENDS ON {database}.kept_lines_mv APPEND TO {database}.kept_days AS
+REFRESH EVERY 1 MINUTE DEPENDS ON {database}.kept_lines_mv APPEND TO {database}.kept_days AS
 WITH
     (
         SELECT groupArray((month, inputs))

@@ -14,6 +14,7 @@ import pytest
 from spanledger_billing import migrate
 from spanledger_billing.prices import sync
 from support.applied import SMALL, apply
+from support.rolled_up import by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ def own_ledger(empty_database: Client, monkeypatch: pytest.MonkeyPatch) -> Clien
 def _unpriced_database(engine: Client) -> str:
     engine.database = "unpriced"
     migrate.apply(engine, timezone="UTC")
+    by_hand(engine)
     return "unpriced"
 
 
@@ -66,6 +68,7 @@ def _unpriced_database(engine: Client) -> str:
 def _priced_database(engine: Client) -> str:
     engine.database = "priced"
     migrate.apply(engine, timezone="UTC")
+    by_hand(engine)
     sync.sync(engine)
     return "priced"
 
@@ -74,6 +77,7 @@ def _priced_database(engine: Client) -> str:
 def _database_with_clients(engine: Client) -> str:
     engine.database = "with_clients"
     migrate.apply(engine, timezone="UTC")
+    by_hand(engine)
     apply(engine, SMALL)
     return "with_clients"
 

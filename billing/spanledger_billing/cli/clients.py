@@ -57,7 +57,7 @@ def apply(
     version = applying.carry_out(connection, change)
     if change.lines:
         typer.echo(f"Applied as version {version}.")
-        # The ledger would see to it within half a minute; whoever looks now sees the new charges.
+        # The ledger would see to it within a minute or so; whoever looks now sees the new charges.
         rollup.refresh_charges(connection)
     else:
         typer.echo("Nothing changed.")

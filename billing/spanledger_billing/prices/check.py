@@ -74,7 +74,7 @@ def check(ledger: Any, month: str | None = None, client_id: str | None = None) -
         client_id: only what is billed to this client; empty for calls that name nobody.
 
     """
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     unpriced = ledger.query(
         _UNPRICED,
         parameters={"month": month or "", "client_id": client_id or "", "everybody": client_id is None},

@@ -57,6 +57,17 @@ def _up(data: Path, *options: str, **environment: str) -> Iterator[subprocess.Po
             process.kill()
 
 
+def _printed(process: subprocess.Popen[str]) -> str:
+    """What it prints once all runs, to the line that says how to stop it."""
+    assert process.stdout is not None
+    printed = ""
+    while "Ctrl-C" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    return printed
+
+
 def _gone(pids: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
@@ -71,8 +82,10 @@ def test_it_prints_where_everything_is_and_stops_cleanly(tmp_path: Path, how: si
     with _up(tmp_path) as process:
         addresses, pids = folder.addresses(tmp_path), _pids(tmp_path)
         assert otlp.post(addresses["otlp_http_url"], otlp.request(1)[0]) == 200
+        printed = _printed(process)
         process.send_signal(how)
-        printed, said = process.communicate()
+        rest, said = process.communicate()
+        printed += rest
     assert process.returncode == 0
     for key in ("otlp_http_url", "otlp_grpc_url", "clickhouse_url", "metrics_url", "health_url"):
         assert addresses[key] in printed
@@ -116,8 +129,10 @@ def test_a_token_from_the_environment_is_asked_for_and_not_printed(tmp_path: Pat
         url = folder.addresses(tmp_path)["otlp_http_url"]
         body, _ids = otlp.request(1)
         assert [otlp.post(url, body), otlp.post(url, body, otlp.bearer("only-token"))] == [401, 200]
+        printed = _printed(process)
         process.send_signal(signal.SIGINT)
-        printed, said = process.communicate()
+        rest, said = process.communicate()
+        printed += rest
     assert "token=" in printed
     assert "only-token" not in printed + said
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanledger_billing import migrate, up
+from support.rolled_up import by_hand
 from support.stack import client_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def migrated(stack: up.Stack) -> Iterator[Any]:
         client.command(f"CREATE DATABASE {DATABASE}")
         client.database = DATABASE
         migrate.apply(client, timezone="UTC")
+        by_hand(client)
         yield client
 
 
@@ -42,4 +44,5 @@ def reached_by_command_line(ledger: Any, stack: up.Stack, monkeypatch: pytest.Mo
     monkeypatch.setenv("SPANLEDGER_CLICKHOUSE_USER", stack.user)
     monkeypatch.setenv("SPANLEDGER_CLICKHOUSE_PASSWORD", stack.password)
     monkeypatch.setenv("SPANLEDGER_DATABASE", DATABASE)
+    monkeypatch.setenv("COLUMNS", "200")
     return ledger
