@@ -118,7 +118,7 @@ def test_a_row_of_the_roll_up_that_is_not_what_its_calls_add_up_to_is_a_cause(
     october: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A refresh would make the day again, since it was made a moment ago.
-    monkeypatch.setattr(rollup, "refresh", lambda ledger: None)
+    monkeypatch.setattr(rollup, "refresh_usage", lambda ledger: None)
     october.command(
         "INSERT INTO usage_day SELECT * REPLACE (refreshed_at + 1 AS refreshed_at, calls + 1 AS calls) "
         "FROM usage_day FINAL WHERE day = '2026-10-10'"
@@ -139,7 +139,7 @@ def test_a_span_that_no_call_stands_for_is_a_cause(october: Any) -> None:
 def test_quarter_hours_of_the_month_that_are_not_rolled_up_are_a_cause(
     october: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rollup, "refresh", lambda ledger: None)
+    monkeypatch.setattr(rollup, "refresh_usage", lambda ledger: None)
     monkeypatch.setattr(rollup, "drift", lambda ledger, months: rollup.Drift())
     put(october, [call("2026-10-12T12:00", "1"), call("2026-11-12T12:00", "1")])
     assert found(october) == {"pipeline-behind": 1}
