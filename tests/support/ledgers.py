@@ -1,6 +1,7 @@
 """Ledgers to test on: databases in an engine in this process, with the schema as `spanledger migrate` makes it.
 
 An engine in this process is quicker than one behind the endpoint (`support.stack`), and holds one folder at a time.
+The roll-up of the shared ones runs when a test says so, and not beside it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from spanledger_billing import rollup
 from support.applied import apply
 from support.closing import TERMS, store
 from support.stored_calls import call
@@ -19,8 +18,6 @@ def ledger(unpriced_ledger: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.delenv("SPANLEDGER_METRICS_URL", raising=False)
     monkeypatch.delenv("SPANLEDGER_CLICKHOUSE_URL", raising=False)
     monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
-    for view in rollup.VIEWS:
-        unpriced_ledger.command(f"ALTER TABLE {view} MODIFY REFRESH EVERY 10 YEAR APPEND")
     apply(unpriced_ledger, TERMS)
     return unpriced_ledger
 

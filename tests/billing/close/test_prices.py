@@ -16,7 +16,6 @@ from spanledger_billing.prices.trial import Days
 from support.arrivals import arrival, arrive
 from support.closing import close, closed, due, store
 from support.price_lists import a_list
-from support.rolled_up import by_hand
 from support.stored_calls import call
 
 MILLION = {"input": 1_000_000, "output": 0}
@@ -29,7 +28,7 @@ def october(ledger_with_clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.delenv("SPANLEDGER_METRICS_URL", raising=False)
     monkeypatch.delenv("SPANLEDGER_CLICKHOUSE_URL", raising=False)
     monkeypatch.setenv("SPANLEDGER_DATA", str(tmp_path))
-    ledger = by_hand(ledger_with_clients)
+    ledger = ledger_with_clients
     sync.put_in_force(ledger, a_list("100"))
     arrive(ledger, [arrival(MILLION, at=datetime(2026, 10, 10, 12, tzinfo=UTC), response_model="gpt-4o")])
     store(ledger, call("2026-11-05T12:00", "0"))

@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 
-from support.rolled_up import by_hand
-
 
 @pytest.fixture
 def ledger(unpriced_ledger: Any) -> Any:
     """A ledger without calls, clients and prices."""
-    return by_hand(unpriced_ledger)
+    return unpriced_ledger
 
 
 @pytest.fixture
 def whole_ledger(priced_ledger: Any) -> Any:
     """A ledger without calls and clients, with prices."""
-    return by_hand(priced_ledger)
+    return priced_ledger

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spanledger_billing import ledger as connection
-from support.rolled_up import by_hand
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -16,4 +15,4 @@ if TYPE_CHECKING:
 @pytest.fixture
 def ledger(priced_ledger: Client, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(connection, "connect", lambda *_: priced_ledger)
-    return by_hand(priced_ledger)
+    return priced_ledger

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.rolled_up import by_hand
-
 
 @pytest.fixture
 def ledger(priced_ledger: Any) -> Any:
-    return by_hand(priced_ledger)
+    return priced_ledger
