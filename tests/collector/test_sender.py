@@ -12,6 +12,7 @@ from spanledger import names
 from spanledger_billing.senders import applying, reading
 from spanledger_billing.up import Stack
 from support import otlp
+from support.files import contents
 from support.stack import StartStack, client_of, stored, wait_until_stored
 from support.waiting import wait_for
 
@@ -84,12 +85,12 @@ def test_no_table_and_no_log_holds_a_token(guarded: Stack) -> None:
     assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("first-token")) == 200
     assert otlp.post(guarded.otlp_http_url, body, otlp.bearer("another-token")) == 401
     wait_until_stored(guarded, ids)
-    files = [
-        file for name in ("clickhouse", "log") for file in (guarded.data / name).rglob("*") if file.is_file()
-    ]
-    assert {file.parent.name for file in files} > {"log"}
+    found = {
+        file: content for name in ("clickhouse", "log") for file, content in contents(guarded.data / name)
+    }
+    assert {file.parent.name for file in found} > {"log"}
     tokens = (b"first-token", b"another-token")
-    assert [file for file in files if any(token in file.read_bytes() for token in tokens)] == []
+    assert [file for file, content in found.items() if any(token in content for token in tokens)] == []
 
 
 def test_the_queue_is_closed_to_other_users_since_it_keeps_headers_until_they_are_delivered(

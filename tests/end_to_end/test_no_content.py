@@ -9,6 +9,7 @@ import pytest
 from spanledger_billing.demo import desk
 from spanledger_billing.demo.fake_providers import exchange
 from support import demo_world
+from support.files import contents
 
 SECRETS = {
     "prompt": "cartographer-of-the-prompt",
@@ -55,9 +56,7 @@ def seen(fragile) -> dict[str, bytes]:
 
 
 def _files(folder: Path) -> list[tuple[str, bytes]]:
-    return [
-        (str(path.relative_to(folder)), path.read_bytes()) for path in folder.rglob("*") if path.is_file()
-    ]
+    return [(str(path.relative_to(folder)), content) for path, content in contents(folder)]
 
 
 @pytest.mark.parametrize("what", SECRETS)

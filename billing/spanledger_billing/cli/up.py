@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from spanledger_billing.up import Stack
 
 DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
@@ -117,7 +115,7 @@ def up(
             progress=lambda line: say.print(line, style="dim"),
         ) as stack,
     ):
-        show.print(_summary(stack))
+        show.print(_summary(stack), soft_wrap=True)
         try:
             threading.Event().wait()
         finally:
@@ -131,25 +129,22 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _summary(stack: Stack) -> Table:
-    from rich.table import Table
-
+def _summary(stack: Stack) -> str:
+    """One line each, however wide the screen is: an address or a path is there to be copied."""
     from spanledger_billing.grafana import local
 
-    shown = Table.grid(padding=(0, 2))
-    shown.add_row("apps send to", f"{stack.otlp_http_url} (OTLP/HTTP), {stack.otlp_grpc_url} (gRPC)")
-    shown.add_row(
-        "the ledger", f"{stack.clickhouse_url}, user {stack.user}, password in {stack.password_file}"
-    )
-    shown.add_row("the collector", f"{stack.metrics_url}, {stack.health_url}")
+    told = {
+        "apps send to": f"{stack.otlp_http_url} (OTLP/HTTP), {stack.otlp_grpc_url} (gRPC)",
+        "the ledger": f"{stack.clickhouse_url}, user {stack.user}, password in {stack.password_file}",
+        "the collector": f"{stack.metrics_url}, {stack.health_url}",
+    }
     if stack.grafana is not None and stack.grafana.alive:
         password = stack.data / local.PASSWORD_FILE
-        shown.add_row("the dashboards", f"{stack.grafana_url}, user {local.ADMIN}, password in {password}")
-    shown.add_row("all data", str(stack.data))
+        told["the dashboards"] = f"{stack.grafana_url}, user {local.ADMIN}, password in {password}"
+    told["all data"] = str(stack.data)
     token = ", token=…" if stack.needs_token else ""
     endpoint = "" if stack.otlp_http_url == DEFAULT_ENDPOINT else f'endpoint="{stack.otlp_http_url}"'
     arguments = f"{endpoint}{token}".removeprefix(", ")
-    shown.add_row(
-        "next", f"spanledger.instrument({arguments}) in an app, then `spanledger usage`; Ctrl-C stops"
-    )
-    return shown
+    told["next"] = f"spanledger.instrument({arguments}) in an app, then `spanledger usage`; Ctrl-C stops"
+    width = max(map(len, told))
+    return "\n".join(f"{name:<{width}}  {text}" for name, text in told.items())
