@@ -108,11 +108,14 @@ FROM
 -- usage_15m_mv: the quarter-hours that are due, whole, from deduplicated rows.
 --
 -- At most a day's worth at a time: first what nobody has rolled up yet, the newest of it first, then what is only
--- looked at again, the longest ago first. So a backlog neither exhausts the memory nor holds up today's figures. What is due is named once (a scalar), so that the rows and the
--- deletions speak of the same quarter-hours whatever is touched meanwhile.
+-- looked at again, the longest ago first. So a backlog neither exhausts the memory nor holds up today's figures. What is due is named once (a scalar), so that the
+-- rows and the deletions speak of the same quarter-hours whatever is touched meanwhile.
+--
+-- EMPTY: it is not refreshed in the moment in which it is made: whoever makes a ledger waits for it then, and there is
+-- nothing to roll up yet.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.usage_15m_mv
-REFRESH EVERY 15 SECOND APPEND TO {database}.usage_15m AS
+REFRESH EVERY 15 SECOND APPEND TO {database}.usage_15m EMPTY AS
 WITH
     (
         SELECT groupArray(quarter)

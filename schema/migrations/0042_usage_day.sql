@@ -96,7 +96,7 @@ WHERE rolled_up.written_at >= made.refreshed_at - INTERVAL 1 MINUTE
 -- of usage_15m_mv.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.usage_day_mv
-REFRESH EVERY 15 SECOND DEPENDS ON {database}.usage_15m_mv APPEND TO {database}.usage_day AS
+REFRESH EVERY 15 SECOND DEPENDS ON {database}.usage_15m_mv APPEND TO {database}.usage_day EMPTY AS
 WITH
     -- Before anything that depends on it is read: what an apply changes meanwhile is made again.
     (SELECT toUInt32(max(version)) FROM {database}.current_version) AS terms_in_force,

@@ -157,7 +157,7 @@ HAVING sum(side.inputs) != sum(side.kept_inputs);
 -- refresh: what the roll-up writes meanwhile is due the next time.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.kept_lines_mv
-REFRESH EVERY 1 MINUTE APPEND TO {database}.kept_lines AS
+REFRESH EVERY 1 MINUTE APPEND TO {database}.kept_lines EMPTY AS
 WITH
     -- Named once, before anything of it is read.
     (
@@ -210,7 +210,7 @@ LIMIT 1 BY month, client_id, client_state, kind, first_day, provider, model;
 -- kept_days_mv: likewise, of days; after the lines, for each takes memory.
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.kept_days_mv
-REFRESH EVERY 1 MINUTE DEPENDS ON {database}.kept_lines_mv APPEND TO {database}.kept_days AS
+REFRESH EVERY 1 MINUTE DEPENDS ON {database}.kept_lines_mv APPEND TO {database}.kept_days EMPTY AS
 WITH
     (
         SELECT groupArray((month, inputs))

@@ -85,9 +85,9 @@ def test_calls_that_come_later_are_not_moved_and_a_duplicate_takes_nothing_back(
 
 def test_the_roll_up_follows(ledger: Client) -> None:
     arrive(ledger, [call("2026-10-05 12:00", ""), call("2026-10-05 12:01", "nobody")])
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     attribute(ledger, "unknown")
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert ledger.query(
         "SELECT client_id, client_state, calls, cost_usd FROM usage_day FINAL ORDER BY client_id"
     ).result_rows == [("", "unattributed", 1, Decimal(1)), ("acme", "known", 1, Decimal(1))]

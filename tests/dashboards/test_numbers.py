@@ -16,12 +16,12 @@ from support.dashboards import rows
 CLIENTS = ("acme", "cobalt", "dune", "fjord", "glade")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def owner(world: Any) -> Any:
     return world.client(tz_mode="aware")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def statements(owner: Any) -> dict[tuple[str, str], Any]:
     """Client and month -> statement; nobody here pays taxes."""
     source = LedgerSource(owner)

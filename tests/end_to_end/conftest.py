@@ -41,7 +41,7 @@ def _run(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
     """Collector and ledger that no test harms."""
     yield from _run(tmp_path_factory.mktemp("ledger"), request)
@@ -53,7 +53,7 @@ def fragile(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     yield from _run(tmp_path_factory.mktemp("fragile"), request)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def day(running: Running) -> Day:
     """The whole agency's work, once."""
     seed, began = 11, datetime.now(UTC)

@@ -21,9 +21,9 @@ TERMS = with_budget(SMALL, "{amount: 1000, alert_at_percent: [80]}")
 
 
 def store(ledger: Any, *calls: Call) -> None:
-    """Put calls in and roll them up."""
+    """Put calls in and roll them up; what open months are charged is kept by nobody here, and closes reckon it anew."""
     put(ledger, calls)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
 
 
 def close(ledger: Any, month: str, client: str = "acme", **options: Any) -> Outcome:

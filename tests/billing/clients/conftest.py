@@ -18,7 +18,7 @@ DATABASE = "clients_and_terms"
 TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates", "closes")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def migrated(stack: up.Stack) -> Iterator[Any]:
     """The ledger once for the whole run; use `ledger`, which is empty."""
     with contextlib.closing(client_of(stack, database=None, autogenerate_session_id=False)) as client:

@@ -132,7 +132,7 @@ def test_a_span_that_no_call_stands_for_is_a_cause(october: Any) -> None:
         "VALUES ('2026-10-10 12:00:00', 'f', 'f', 'spanledger', now64(3, 'UTC') - INTERVAL 2 MINUTE)"
     )
     october.command("ALTER TABLE llm_calls DELETE WHERE trace_id = 'f' SETTINGS mutations_sync = 2")
-    rollup.refresh(october)
+    rollup.refresh_usage(october)
     assert found(october)["drift"] == 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spanledger_billing import rollup
 from spanledger_billing.close import chain, closing, freezing, verifying
 from spanledger_billing.errors import InvalidInputError, RefusedError
 from spanledger_billing.statements.delivery import Order, document
@@ -82,6 +83,7 @@ def test_every_view_of_charges_says_of_a_closed_month_what_its_statement_says(oc
 
 
 def test_the_views_say_of_a_month_the_same_before_and_after_it_is_closed(october: Any) -> None:
+    rollup.refresh_charges(october)
     before = figures(october)
     closed(october, "2026-10")
     after = figures(october)

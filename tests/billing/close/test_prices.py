@@ -37,7 +37,7 @@ def october(ledger_with_clients: Any, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def priced_again(ledger: Any, **consent: bool) -> None:
     reprice.carry_out(ledger, reprice.plan(ledger, OCTOBER, "acme"), **consent)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
 
 
 def test_calls_that_the_newest_list_prices_otherwise_are_a_cause_until_they_are_repriced(
@@ -71,15 +71,15 @@ def test_repricing_a_closed_month_needs_consent_and_is_an_adjustment_once(octobe
 
 def test_pricing_what_a_closed_month_left_unpriced_needs_consent_and_is_an_adjustment(october: Any) -> None:
     arrive(october, [arrival(MILLION, at=datetime(2026, 10, 11, tzinfo=UTC), response_model="o3")])
-    rollup.refresh(october)
+    rollup.refresh_usage(october)
     assert str(closed(october, "2026-10", accept=["unpriced"]).total) == "130.00 USD"
     priced = a_list("10", model="o3")
     left = sync.take_over(october, priced)
     assert [(one.of, one.calls) for one in left.left_closed] == [(("acme", "2026-10"), 1)]
     with pytest.raises(RefusedError, match=r"left as they are: acme 2026-10 \(1\); open months"):
         left.refuse_closed()
-    rollup.refresh(october)
+    rollup.refresh_usage(october)
     assert due(october) == []
     assert not sync.take_over(october, priced, closed=True).left_closed
-    rollup.refresh(october)
+    rollup.refresh_usage(october)
     assert due(october) == [("2026-10", "2026-11", Decimal(13), "new prices")]

@@ -11,7 +11,7 @@ from typing import Any
 import pypdf
 import pytest
 
-from spanledger_billing import usage
+from spanledger_billing import rollup, usage
 from spanledger_billing.statements.delivery import Order, document
 from spanledger_billing.statements.load import LedgerSource
 from spanledger_billing.statements.model import Copy
@@ -41,6 +41,7 @@ def october(request: pytest.FixtureRequest, ledger: Any) -> Any:
     store(ledger, call("2026-09-11T12:00", "9.99"))
     if request.param == "closed":
         closed(ledger, "2026-10", accept=["incomplete"])
+    rollup.refresh_charges(ledger)
     return ledger
 
 

@@ -86,7 +86,7 @@ def test_a_call_that_may_not_bill_its_client_keeps_its_cost_and_stands_among_the
 ) -> None:
     put_in_force(ledger)
     arrive_now(ledger, sent("cobalt", WEB), sent("acme", WEB))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert ledger.query(
         "SELECT client_id, client_state, sum(d.calls), sum(d.cost_usd) FROM usage_day AS d FINAL "
         "WHERE calls > 0 GROUP BY ALL ORDER BY ALL"

@@ -88,7 +88,7 @@ def test_rollup_equals_rows_and_python_under_redelivery_and_any_order(ledger: An
     for batch in _batches(random, random.sample(calls + again, 200)):
         arrive(ledger, *batch)
         if random.random() < 0.3:
-            rollup.refresh(ledger)
+            rollup.refresh_usage(ledger)
     assert not rollup.drift(ledger)
     assert rolled_up(ledger) == reckoned(calls)
     ledger.command("OPTIMIZE TABLE usage_15m FINAL")
@@ -104,27 +104,27 @@ def _batches(random: Random, calls: list[Span]) -> list[list[Span]]:
 def test_a_late_call_changes_the_day_on_which_it_was_made(ledger: Any) -> None:
     first, late = random_calls(Random(1), 2)
     arrive(ledger, first)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     arrive(ledger, late, at=late.at + timedelta(days=30))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == reckoned([first, late])
 
 
 def test_a_call_that_is_attributed_to_another_client_leaves_the_first(ledger: Any) -> None:
     calls = [call("5", client="", at=BEGIN), call("7", client="acme", at=BEGIN)]
     arrive(ledger, *calls)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     again(ledger, "client_id = ''", "'acme' AS client_id")
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (2, Decimal(12))}
     assert not rollup.drift(ledger)
 
 
 def test_a_changed_price_changes_what_was_rolled_up(ledger: Any) -> None:
     arrive(ledger, call("5", client="acme", at=BEGIN))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     again(ledger, "client_id = 'acme'", "toDecimal128(6, 18) AS provider_cost_usd")
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (1, Decimal(6))}
 
 
@@ -146,10 +146,10 @@ def test_a_response_that_an_earlier_request_turns_out_to_have_made_moves_to_it(l
     look = call("5", client="cobalt", at=BEGIN + timedelta(hours=30), billing_key="openrouter:r1")
     request = call("", client="acme", at=BEGIN, billing_key="openrouter:r1", billable="pending")
     arrive(ledger, look)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("cobalt", "unknown", "2026-03-28", "a"): (1, Decimal(5))}
     arrive(ledger, request, at=look.at + timedelta(hours=1))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (1, Decimal(5))}
     assert not rollup.drift(ledger)
 
@@ -157,9 +157,9 @@ def test_a_response_that_an_earlier_request_turns_out_to_have_made_moves_to_it(l
 def test_a_start_that_cannot_be_counts_at_its_arrival_and_stays_there(ledger: Any) -> None:
     odd = call("5", client="acme", at=BEGIN - timedelta(days=800))
     arrive(ledger, odd, at=BEGIN)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     arrive(ledger, odd, at=BEGIN + timedelta(days=3))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (1, Decimal(5))}
     assert not rollup.drift(ledger)
 
@@ -167,10 +167,10 @@ def test_a_start_that_cannot_be_counts_at_its_arrival_and_stays_there(ledger: An
 def test_terms_that_begin_earlier_move_the_days_that_were_made(ledger: Any) -> None:
     calls = random_calls(Random(3), 30)
     arrive(ledger, *calls)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert {state for _, state, *_ in rolled_up(ledger)} == {"unknown", "unattributed"}
     apply(ledger, TERMS)
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == reckoned(calls)
     assert not rollup.drift(ledger)
 
@@ -186,7 +186,7 @@ def test_only_what_bills_is_rolled_up_and_the_rest_is_counted(ledger: Any) -> No
             "", client="acme", at=BEGIN, usage={}, billable="no_if_refused_before_output", http_status="400"
         ),
     )
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     found = one(
         ledger,
         "SELECT sum(d.calls) AS calls, sum(d.refused) AS refused, sum(d.cost_usd) AS cost, "
@@ -204,11 +204,11 @@ def test_calls_that_come_to_be_seen_after_their_mark_are_not_forgotten(ledger: A
         ledger.command(
             "INSERT INTO touched_quarters SELECT toDateTime('2026-03-27', 'UTC'), toDateTime('2026-03-27', 'UTC'), now64(3)"
         )
-        rollup.refresh(ledger)
+        rollup.refresh_usage(ledger)
         arrive(ledger, call("5", client="acme", at=BEGIN))
     finally:
         ledger.command("ATTACH TABLE touched_quarters_mv")
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == {("acme", "unknown", "2026-03-27", "a"): (1, Decimal(5))}
 
 
@@ -226,7 +226,7 @@ def test_an_outage_longer_than_any_window_heals_by_itself(ledger: Any) -> None:
         "INSERT INTO rolled_quarters SELECT quarter, touched_at - INTERVAL 1 DAY, touched_at - INTERVAL 1 DAY "
         "FROM touched_quarters"
     )
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert rolled_up(ledger) == reckoned(calls)
     assert one(ledger, "SELECT quarters_behind, days_behind FROM rollup_freshness") == {
         "quarters_behind": 0,
@@ -236,9 +236,9 @@ def test_an_outage_longer_than_any_window_heals_by_itself(ledger: Any) -> None:
 
 def test_a_refresh_without_anything_new_changes_nothing(ledger: Any) -> None:
     arrive(ledger, *random_calls(Random(5), 20))
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     before = ledger.query("SELECT * EXCEPT refreshed_at FROM usage_day FINAL ORDER BY ALL").result_rows
-    rollup.refresh(ledger)
+    rollup.refresh_usage(ledger)
     assert (
         ledger.query("SELECT * EXCEPT refreshed_at FROM usage_day FINAL ORDER BY ALL").result_rows == before
     )
