@@ -44,7 +44,7 @@ def before_leaving(finish: Callable[[], None]) -> None:
 
 
 def leave_with_multiprocessing() -> None:
-    """Also leave with a worker of multiprocessing, or of Celery's billiard: forked ones end without `atexit`.
+    """Also leave with a worker of multiprocessing, billiard or Celery: forked ones end without `atexit`.
 
     To be called in the worker: what its parent has registered there is forgotten when it starts.
     """
@@ -56,6 +56,14 @@ def leave_with_multiprocessing() -> None:
         util = sys.modules.get(name)
         if util is not None:
             util.Finalize(None, _leave, exitpriority=0)
+    # Those of Celery's pool do not even finalise: this signal is the last that they do.
+    celery = sys.modules.get("celery.signals")
+    if celery is not None:
+        celery.worker_process_shutdown.connect(_leave_celery, weak=False)
+
+
+def _leave_celery(**_: object) -> None:
+    _leave()
 
 
 def _leave() -> None:
