@@ -19,7 +19,7 @@ from spanledger_billing.money import exact_sum
 from spanledger_billing.prices import again
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from decimal import Decimal
 
     from spanledger_billing.call_filter import Filter
@@ -92,6 +92,8 @@ class Plan:
     to: str
     project: str
     moved: Sequence[Moved]
+    months: Collection[ClientMonth]
+    """Whose charges it changes: those that get the calls, and those that have them now."""
     reaches_closed: Sequence[ClientMonth]
     turn: int
     """The last one before the calls were looked at."""
@@ -157,6 +159,7 @@ def plan(ledger: Any, chosen: Filter, to: str, *, project: str = "") -> Plan:
             Moved(*key, calls, exact_sum(costs) if costs else None)
             for key, (calls, costs) in sorted(totals.items())
         ],
+        months,
         sorted(months & closed),
         turn,
     )
@@ -166,8 +169,8 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     """Give the calls of a plan, and record it.
 
     Raises:
-        RefusedError: it reaches into closed months without consent, or another order came in between;
-            nothing was changed.
+        RefusedError: it reaches into closed months without consent, or another order or a close came in
+            between; nothing was changed.
 
     """
     orders.refuse_closed(
@@ -195,16 +198,15 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     parameters = _parameters(plan.chosen, plan.to, plan.project) | {
         "months": sorted({one.month for one in plan.moved})
     }
-    with (
-        turns.taken(ledger, "attribute", after=plan.turn) as turn,
-        orders.recorded(ledger, "attributions", "attribution_id", about),
-    ):
-        for source in (_ALONE, _KEYED):
-            turn.run(
-                f"INSERT INTO llm_calls ({', '.join(columns)}) SELECT {changed} "  # noqa: S608 - of the schema
-                f"FROM {source.format(chosen=chosen)}",
-                parameters,
-            )
+    with turns.taken(ledger, "attribute", after=plan.turn) as turn:
+        orders.refuse_closed_since(ledger, plan.months, plan.reaches_closed)
+        with orders.recorded(ledger, "attributions", "attribution_id", about):
+            for source in (_ALONE, _KEYED):
+                turn.run(
+                    f"INSERT INTO llm_calls ({', '.join(columns)}) SELECT {changed} "  # noqa: S608 - of the schema
+                    f"FROM {source.format(chosen=chosen)}",
+                    parameters,
+                )
 
 
 def _query(chosen: Filter) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
+from spanledger_billing.clients.reaching import closed_months
 from spanledger_billing.errors import RefusedError
 from spanledger_billing.money import EXACT
 
@@ -64,6 +65,26 @@ def refuse_closed(reached: Iterable[ClientMonth], *, closed: bool, command: str)
             f"this reaches into closed months, and nothing was changed: {named}",
             allowed="open months; closed ones with --closed, which adjusts the next statements",
             next_step=command,
+        )
+
+
+def refuse_closed_since(ledger: Any, months: Iterable[ClientMonth], known: Iterable[ClientMonth]) -> None:
+    """Refuse to reach into months that were closed since the order was shown to the operator.
+
+    Args:
+        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+        months: all that the order would reach into.
+        known: those of them that were closed when it looked.
+
+    Raises:
+        RefusedError: some were.
+
+    """
+    since = sorted((set(months) & closed_months(ledger)) - set(known))
+    if since:
+        named = ", ".join(f"{client_id} {month}" for client_id, month in since)
+        raise RefusedError(
+            f"closed since this looked, and nothing was changed: {named}", next_step="run this again"
         )
 
 

@@ -121,6 +121,22 @@ def seen(ledger: Any) -> int:
     return last.number
 
 
+def refuse_since(ledger: Any, number: int) -> None:
+    """Refuse to go on where calls may be others now than when `seen` was asked.
+
+    Args:
+        ledger: a client of clickhouse-connect, as `ledger.connect()` gives.
+        number: what `seen` said.
+
+    Raises:
+        RefusedError: an order came since.
+
+    """
+    last = _last(ledger)
+    if last.number != number:
+        raise _came_first(last)
+
+
 @contextmanager
 def taken(ledger: Any, command: str, *, after: int | None = None) -> Iterator[Turn]:
     """Store calls anew in a turn of one's own.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from spanledger_billing import turns
 from spanledger_billing.close import causes, chain
 from spanledger_billing.close.causes import Cause, Inspection, Month
 from spanledger_billing.close.freezing import Figures, figures, freeze
@@ -76,7 +77,9 @@ def close(
 
     Raises:
         InvalidInputError: there is no such cause, or such a client in that month.
-        OperatorError: some could not be closed, after all others were.
+        RefusedError: an order that stores calls anew (a reprice, an attribution) is at work.
+        OperatorError: some could not be closed, after all others were; for one, since such an order came in
+            between.
 
     """
     unknown = sorted(set(accept) - set(causes.NAMES))
@@ -89,8 +92,9 @@ def close(
     tell = progress or (lambda *_: None)
     months = _months(ledger, month, clients)
     inspection = Inspection(ledger, month, now=now, data=data)
-    # Before all else is read: what another close does from here on is seen by it.
-    head = chain.head(ledger)
+    # Before all else is read: what another close, or an order that stores calls anew, does from here on is
+    # seen by it.
+    head, turn = chain.head(ledger), turns.seen(ledger)
     shut = _closed(ledger, month)
     ready: list[Month] = []
     found: dict[str, tuple[Cause, ...]] = {}
@@ -119,6 +123,7 @@ def close(
             if dry_run:
                 outcome = replace(outcome, statement=reading[0])
             else:
+                turns.refuse_since(ledger, turn)
                 outcome = _close_one(ledger, outcome, reading, head)
         except OperatorError as error:
             failed[each.client_id] = error

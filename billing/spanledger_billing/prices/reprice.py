@@ -99,8 +99,8 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
     """Change what a plan says, and record it.
 
     Raises:
-        RefusedError: it reaches into closed months without consent, or another order came in between;
-            nothing was changed.
+        RefusedError: it reaches into closed months without consent, or another order or a close came in
+            between; nothing was changed.
 
     """
     orders.refuse_closed(
@@ -122,11 +122,11 @@ def carry_out(ledger: Any, plan: Plan, *, closed: bool = False) -> None:
         ],
         "reaches_closed": list(plan.reaches_closed),
     }
-    with (
-        turns.taken(ledger, "reprice", after=plan.turn) as turn,
-        orders.recorded(ledger, "reprices", "reprice_id", about),
-    ):
-        trial.carry_out(turn, plan.days, plan.client_id, months=[one.of for one in plan.differences])
+    months = [one.of for one in plan.differences]
+    with turns.taken(ledger, "reprice", after=plan.turn) as turn:
+        orders.refuse_closed_since(ledger, months, plan.reaches_closed)
+        with orders.recorded(ledger, "reprices", "reprice_id", about):
+            trial.carry_out(turn, plan.days, plan.client_id, months=months)
 
 
 def _totals(ledger: Any, days: Days, client_id: str | None, differences: Sequence[Difference]) -> list[Total]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from spanledger_billing import rollup
+from spanledger_billing import attributing, call_filter, rollup, turns
+from spanledger_billing.close.causes import Cause, Inspection, Month
 from spanledger_billing.errors import RefusedError
 from spanledger_billing.prices import reprice, sync
 from spanledger_billing.prices.trial import Days
@@ -67,6 +68,45 @@ def test_repricing_a_closed_month_needs_consent_and_is_an_adjustment_once(octobe
     statement = closed(october, "2026-11", accept=["month-not-over", "pipeline-behind"])
     assert str(statement.net) == "-13.00 USD"
     assert due(october) == []
+
+
+@pytest.mark.parametrize("order", ["reprice", "attribute"])
+def test_an_order_that_was_shown_before_a_close_does_nothing_after_it(october: Any, order: str) -> None:
+    if order == "reprice":
+        sync.put_in_force(october, a_list("90"))
+        priced = reprice.plan(october, OCTOBER, "acme")
+    else:
+        store(october, call("2026-10-12T12:00", "5", client_id=""))
+        given = attributing.plan(october, call_filter.read(["unattributed"]), "acme")
+    closed(october, "2026-10", accept=["stale-prices", "unattributed"])
+    refused = "closed since this looked, and nothing was changed: acme 2026-10"
+    with pytest.raises(RefusedError, match=refused):
+        reprice.carry_out(october, priced) if order == "reprice" else attributing.carry_out(october, given)
+    rollup.refresh_usage(october)
+    assert due(october) == []
+
+
+def test_a_close_waits_for_no_repricing_and_freezes_none_half_done(
+    october: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        turns.taken(october, "reprice"),
+        pytest.raises(RefusedError, match=r"spanledger reprice .* is at work on the calls"),
+    ):
+        close(october, "2026-10")
+    looks = Inspection.causes
+
+    def while_prices_change(self: Inspection, month: Month) -> list[Cause]:
+        found = looks(self, month)
+        sync.put_in_force(october, a_list("90"))
+        priced_again(october)
+        return found
+
+    monkeypatch.setattr(Inspection, "causes", while_prices_change)
+    with pytest.raises(RefusedError, match=r"spanledger reprice .* came in between"):
+        close(october, "2026-10")
+    monkeypatch.undo()
+    assert str(closed(october, "2026-10").total) == "117.00 USD"
 
 
 def test_pricing_what_a_closed_month_left_unpriced_needs_consent_and_is_an_adjustment(october: Any) -> None:
