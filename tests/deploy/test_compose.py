@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from spanledger_billing import users
+from spanledger_billing.doctor.alerts import NOBODY
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -210,6 +211,12 @@ def test_grafana_is_told_every_variable_that_its_provisioning_names():
 
     assert named
     assert named - SERVICES["grafana"]["environment"].keys() == set()
+
+
+def test_the_command_line_is_told_where_alerts_go_as_grafana_is():
+    told = [SERVICES[name]["environment"]["SLACK_WEBHOOK_URL"] for name in ("grafana", "cli")]
+    assert told[0] == told[1]
+    assert told[0].endswith(f"{NOBODY}}}")
 
 
 def test_all_that_must_outlive_a_container_is_on_a_volume():
