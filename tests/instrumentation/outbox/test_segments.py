@@ -13,6 +13,7 @@ from spanledger.delivery.outbox import segment, writing
 from spanledger.delivery.outbox.box import is_held
 from spanledger.delivery.outbox.folder import boxes
 from spanledger.delivery.outbox.segment import Destination
+from support.counting import Counting
 from support.finished_spans import encoded
 from support.left_spans import opened, put
 from support.waiting import wait_for
@@ -204,6 +205,28 @@ def test_what_is_written_is_synced_within_the_interval_and_nothing_is_synced_twi
     box.abandon()
     assert synced == sorted(set(synced))
     assert len(folders) == 2  # the box and the outbox, once
+
+
+def test_what_is_sent_and_deleted_while_it_is_synced_disturbs_nothing(
+    outbox: Path, monkeypatch: pytest.MonkeyPatch
+):
+    fsync = os.fsync
+    deleted: list[int] = []
+
+    def sent_meanwhile(number: int) -> None:
+        fsync(number)
+        if not deleted and not stat.S_ISDIR(os.fstat(number).st_mode):
+            deleted.append(taken(box))
+            box.close()
+
+    monkeypatch.setattr("os.fsync", sent_meanwhile)
+    with Counting() as counted:
+        box = opened(NOWHERE, sync_interval=0.01)
+        put(box, "one")
+        wait_for(lambda: deleted and list(boxes(outbox)) == [], "the box to go")
+        wait_for(lambda: not box._keeper._running, "the keeper's end")
+    assert deleted == [1]
+    assert counted.kinds == {}
 
 
 def test_no_sync_stands_between_a_call_and_its_app(monkeypatch: pytest.MonkeyPatch):

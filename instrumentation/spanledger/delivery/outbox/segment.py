@@ -158,8 +158,11 @@ class Reader:
         if size > self.synced:
             os.fsync(self.descriptor.number)
             if not self.synced:  # a file whose name is lost is lost as well
-                _sync_folder(self.path.parent)
-                _sync_folder(self.path.parent.parent)
+                try:
+                    _sync_folder(self.path.parent)
+                    _sync_folder(self.path.parent.parent)
+                except FileNotFoundError:
+                    return  # all was delivered meanwhile, and the box deleted
             self.synced = size
 
     def forget(self) -> None:
