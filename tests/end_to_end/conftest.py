@@ -15,6 +15,7 @@ from spanledger_billing.demo.reconcile import Difference
 from spanledger_billing.prices.sync import sync
 from support import demo_world
 from support.running import Running
+from support.stack import DataFolder
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Day:
 
 
 def _run(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    """The data stays where a test failed meanwhile; the path is in the failed test's output."""
+    """In a data folder. It stays where a test failed meanwhile; the path is in the failed test's output."""
     failed_before = request.session.testsfailed
     sys.stdout.write(f"data in {folder}\n")
     with up.start(folder) as stack:
@@ -42,15 +43,19 @@ def _run(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="package")
-def running(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
+def running(
+    tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder, request: pytest.FixtureRequest
+) -> Iterator[Running]:
     """Collector and ledger that no test harms."""
-    yield from _run(tmp_path_factory.mktemp("ledger"), request)
+    yield from _run(data_folder(tmp_path_factory.mktemp("ledger")), request)
 
 
 @pytest.fixture(scope="module")
-def fragile(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
+def fragile(
+    tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder, request: pytest.FixtureRequest
+) -> Iterator[Running]:
     """Collector and ledger of one module, to kill and to start again."""
-    yield from _run(tmp_path_factory.mktemp("fragile"), request)
+    yield from _run(data_folder(tmp_path_factory.mktemp("fragile")), request)
 
 
 @pytest.fixture(scope="package")

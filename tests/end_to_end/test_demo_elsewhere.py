@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from spanledger_billing import ledger, up
+from support.stack import DataFolder
 
 LONGEST_DEMO_S = 400
 TOKEN = "token-of-the-agency-17"
@@ -28,8 +29,8 @@ def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory):
-    with up.start(tmp_path_factory.mktemp("elsewhere"), token=TOKEN) as started:
+def guarded(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder):
+    with up.start(data_folder(tmp_path_factory.mktemp("elsewhere")), token=TOKEN) as started:
         yield started
 
 

@@ -1,5 +1,6 @@
 """Fixtures that run the whole pipeline of embedded mode: the real collector, the real engine, the schema."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,21 +13,40 @@ from spanledger_billing import up
 from support.waiting import wait_for
 
 StartStack = Callable[..., up.Stack]
+DataFolder = Callable[[Path], Path]
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[up.Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder) -> Iterator[up.Stack]:
     """A pipeline for the whole run; whoever ends one of its processes takes `start_stack` instead."""
-    with up.start(tmp_path_factory.mktemp("stack")) as started:
+    with up.start(data_folder(tmp_path_factory.mktemp("stack"))) as started:
         yield started
 
 
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    """Puts a data folder with an empty ledger into a place: a copy of one, for to make the schema takes seconds."""
+    made = tmp_path_factory.mktemp("made") / "data"
+
+    def put(into: Path) -> Path:
+        if not made.exists():
+            with up.start(made):
+                pass
+            shutil.rmtree(made / "log")
+        shutil.copytree(made, into, symlinks=True, dirs_exist_ok=True)
+        return into
+
+    return put
+
+
 @pytest.fixture
-def start_stack(tmp_path: Path) -> Iterator[StartStack]:
+def start_stack(tmp_path: Path, data_folder: DataFolder) -> Iterator[StartStack]:
     """Starts pipelines of the test's own, which end with it. Without a folder named: one of the test's."""
     with ExitStack() as running:
 
         def start(folder: Path = tmp_path / "data", **options: Any) -> up.Stack:
+            if not folder.exists():
+                data_folder(folder)
             return running.enter_context(up.start(folder, **options))
 
         yield start

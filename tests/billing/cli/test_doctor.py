@@ -16,6 +16,7 @@ from spanledger_billing.doctor.collector import Metrics
 from spanledger_billing.doctor.report import Check, State, address, exit_code
 from spanledger_billing.prices.sync import sync
 from support.spans import deliver, span
+from support.stack import DataFolder
 
 Checks = dict[tuple[str, str], dict[str, str]]
 
@@ -40,8 +41,11 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with up.start(tmp_path_factory.mktemp("doctor")) as stack, pytest.MonkeyPatch.context() as patch:
+def story(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder) -> Iterator[Story]:
+    with (
+        up.start(data_folder(tmp_path_factory.mktemp("doctor"))) as stack,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("SPANLEDGER_DATA", str(stack.data))
         patch.setenv("SPANLEDGER_TOKEN", "a-secret-token")
         with ledger.connect() as connection:

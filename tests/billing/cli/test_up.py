@@ -13,6 +13,7 @@ import pytest
 from spanledger_billing.embedded import folder
 from spanledger_billing.errors import UnreachableError
 from support import otlp
+from support.stack import DataFolder
 from support.waiting import wait_for
 
 FREE_PORTS = [
@@ -77,6 +78,12 @@ def _pids(data: Path) -> list[int]:
     return [written["endpoint_pid"], written["collector_pid"]]
 
 
+@pytest.fixture
+def data(tmp_path: Path, data_folder: DataFolder) -> Path:
+    """A folder in which it ran before."""
+    return data_folder(tmp_path / "data")
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_prints_where_everything_is_and_stops_cleanly(tmp_path: Path, how: signal.Signals) -> None:
     with _up(tmp_path) as process:
@@ -97,8 +104,8 @@ def test_it_prints_where_everything_is_and_stops_cleanly(tmp_path: Path, how: si
     assert not (tmp_path / folder.ADDRESSES).exists()
 
 
-def test_a_second_one_on_the_folder_ends_with_4_and_names_the_first(tmp_path: Path) -> None:
-    with _up(tmp_path) as first, _up(tmp_path) as second:
+def test_a_second_one_on_the_folder_ends_with_4_and_names_the_first(data: Path) -> None:
+    with _up(data) as first, _up(data) as second:
         _printed, said = second.communicate()
         assert second.returncode == 4
         assert f"in use by process {first.pid}" in said
@@ -106,27 +113,27 @@ def test_a_second_one_on_the_folder_ends_with_4_and_names_the_first(tmp_path: Pa
         first.communicate()
 
 
-def test_after_a_kill_nothing_is_left_running_and_the_folder_is_free(tmp_path: Path) -> None:
-    with _up(tmp_path) as killed:
-        pids = _pids(tmp_path)
+def test_after_a_kill_nothing_is_left_running_and_the_folder_is_free(data: Path) -> None:
+    with _up(data) as killed:
+        pids = _pids(data)
         killed.kill()
         killed.communicate()
     wait_for(lambda: _gone(pids), "endpoint and collector to notice that they are alone")
-    with _up(tmp_path) as again:
+    with _up(data) as again:
         again.send_signal(signal.SIGINT)
         again.communicate()
     assert again.returncode == 0
 
 
-def test_quiet_means_quiet(tmp_path: Path) -> None:
-    with _up(tmp_path, "--quiet") as process:
+def test_quiet_means_quiet(data: Path) -> None:
+    with _up(data, "--quiet") as process:
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "")
 
 
-def test_a_token_from_the_environment_is_asked_for_and_not_printed(tmp_path: Path) -> None:
-    with _up(tmp_path, SPANLEDGER_TOKEN="only-token") as process:
-        url = folder.addresses(tmp_path)["otlp_http_url"]
+def test_a_token_from_the_environment_is_asked_for_and_not_printed(data: Path) -> None:
+    with _up(data, SPANLEDGER_TOKEN="only-token") as process:
+        url = folder.addresses(data)["otlp_http_url"]
         body, _ids = otlp.request(1)
         assert [otlp.post(url, body), otlp.post(url, body, otlp.bearer("only-token"))] == [401, 200]
         printed = _printed(process)
@@ -137,9 +144,9 @@ def test_a_token_from_the_environment_is_asked_for_and_not_printed(tmp_path: Pat
     assert "only-token" not in printed + said
 
 
-def test_a_taken_port_ends_it_with_2(tmp_path: Path) -> None:
-    with _up(tmp_path / "first") as first:
-        port = folder.addresses(tmp_path / "first")["clickhouse_url"].rpartition(":")[2]
+def test_a_taken_port_ends_it_with_2(data: Path, tmp_path: Path) -> None:
+    with _up(data) as first:
+        port = folder.addresses(data)["clickhouse_url"].rpartition(":")[2]
         with _up(tmp_path / "second", "--clickhouse-port", port) as second:
             _printed, said = second.communicate()
         assert second.returncode == 2
