@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from support.endpoint import Endpoint
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """The endpoint with everything in it; tests read and change nothing."""
     with dashboard_world.running(tmp_path_factory.mktemp("dashboards")) as started:
         yield started
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def reader(world: Endpoint) -> Iterator[Any]:
     """As Grafana's data source connects: it may only read."""
     client = world.client(user="reader", tz_mode="aware")

@@ -42,7 +42,7 @@ def _run(folder: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def running(
     tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder, request: pytest.FixtureRequest
 ) -> Iterator[Running]:
@@ -58,7 +58,7 @@ def fragile(
     yield from _run(data_folder(tmp_path_factory.mktemp("fragile")), request)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def day(running: Running) -> Day:
     """The whole agency's work, once."""
     seed, began = 11, datetime.now(UTC)

@@ -16,9 +16,12 @@ StartStack = Callable[..., up.Stack]
 DataFolder = Callable[[Path], Path]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder) -> Iterator[up.Stack]:
-    """A pipeline for the whole run; whoever ends one of its processes takes `start_stack` instead."""
+    """A pipeline for a file's tests; whoever ends one of its processes takes `start_stack` instead.
+
+    Not for the whole run: its ledgers would roll up beside all other tests.
+    """
     with up.start(data_folder(tmp_path_factory.mktemp("stack"))) as started:
         yield started
 

@@ -7,7 +7,6 @@ from typer.testing import CliRunner, Result
 
 from spanledger_billing import cli, ledger, up
 from spanledger_billing.prices.sync import sync
-from support.rolled_up import by_hand
 
 Invoke = Callable[..., Result]
 
@@ -23,8 +22,6 @@ def environment(request: pytest.FixtureRequest, stack: up.Stack) -> Iterator[dic
         made = CliRunner().invoke(cli.app, ["migrate"])
         assert made.exit_code == 0, made.output
         yield named
-        with ledger.connect() as client:
-            by_hand(client)  # the endpoint goes on, for other modules
 
 
 @pytest.fixture(scope="module")

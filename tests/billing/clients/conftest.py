@@ -18,9 +18,9 @@ DATABASE = "clients_and_terms"
 TABLES = ("client_versions", "agency", "clients", "terms", "budgets", "exchange_rates", "closes")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def migrated(stack: up.Stack) -> Iterator[Any]:
-    """The ledger once for the whole run; use `ledger`, which is empty."""
+    """The ledger once for a file's tests; use `ledger`, which is empty."""
     with contextlib.closing(client_of(stack, database=None, autogenerate_session_id=False)) as client:
         client.command(f"CREATE DATABASE {DATABASE}")
         client.database = DATABASE

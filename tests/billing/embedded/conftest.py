@@ -12,7 +12,7 @@ from support.endpoint import Endpoint, running
 StartEndpoint = Callable[[], Endpoint]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     """One for all tests that do not end it. Each makes tables of its own."""
     with running(tmp_path_factory.mktemp("endpoint")) as started:
