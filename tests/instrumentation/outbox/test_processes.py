@@ -186,6 +186,23 @@ for number in range(3):
     assert collector.accepted == ["worker 0", "worker 1", "worker 2"]
 
 
+def test_a_worker_of_celerys_pool_sends_its_own_though_it_ends_without_finalising(collector: FakeCollector):
+    run(
+        """
+from celery.signals import worker_process_shutdown
+
+delivery.shutdown(60)
+if os.fork() == 0:
+    submit(new_delivery(), "of the worker")
+    worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+    os._exit(0)
+os.wait()
+""",
+        collector,
+    )
+    assert collector.accepted == ["of the worker"]
+
+
 def test_where_threads_stand_still_between_requests_the_exit_sends_by_itself_and_status_says_so(
     collector: FakeCollector,
 ):
