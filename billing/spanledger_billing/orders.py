@@ -58,11 +58,10 @@ def refuse_closed(reached: Iterable[ClientMonth], *, closed: bool, command: str)
         RefusedError: it does, and the operator did not.
 
     """
-    months = sorted(set(reached))
+    months = set(reached)
     if months and not closed:
-        named = ", ".join(f"{client_id} {month}" for client_id, month in months)
         raise RefusedError(
-            f"this reaches into closed months, and nothing was changed: {named}",
+            f"this reaches into closed months, and nothing was changed: {_named(months)}",
             allowed="open months; closed ones with --closed, which adjusts the next statements",
             next_step=command,
         )
@@ -80,12 +79,16 @@ def refuse_closed_since(ledger: Any, months: Iterable[ClientMonth], known: Itera
         RefusedError: some were.
 
     """
-    since = sorted((set(months) & closed_months(ledger)) - set(known))
+    since = (set(months) & closed_months(ledger)) - set(known)
     if since:
-        named = ", ".join(f"{client_id} {month}" for client_id, month in since)
         raise RefusedError(
-            f"closed since this looked, and nothing was changed: {named}", next_step="run this again"
+            f"closed since this looked, and nothing was changed: {_named(since)}",
+            next_step="run this again",
         )
+
+
+def _named(months: Iterable[ClientMonth]) -> str:
+    return ", ".join(f"{client_id} {month}" for client_id, month in sorted(months))
 
 
 def _write(ledger: Any, table: str, row: Mapping[str, Any]) -> None:

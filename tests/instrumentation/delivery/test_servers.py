@@ -1,6 +1,5 @@
 """The servers that agencies' apps run in: each call of each of their workers is delivered once, however a worker ends."""
 
-import json
 import os
 import signal
 import socket
@@ -8,14 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
 
 from support.fake_collector import FakeCollector
+from support.replay import Replay
 from support.waiting import wait_for
 
 CALLS = 24
@@ -78,53 +76,31 @@ def call(client_id):
         workers.write(app.call(client_id) + "\\n")
 """
 
-ANSWER = json.dumps(
-    {
+ANSWER = {
+    "kind": "json",
+    "status": 200,
+    "headers": {"content-type": "application/json"},
+    "json": {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "model": "gpt-4o-2024-08-06",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
-    }
-).encode()
-
-
-class _Provider(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(ANSWER)))
-        self.end_headers()
-        self.wfile.write(ANSWER)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
-    server.daemon_threads = True
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    },
+}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, collector: FakeCollector, provider: str) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, collector: FakeCollector, replay: Replay) -> Path:
     """Where the app is, and the environment that it needs."""
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "tasks.py").write_text(TASKS)
     for name in ("queue", "control"):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("COLLECTOR", collector.url)
-    monkeypatch.setenv("PROVIDER", provider)
+    replay.play(ANSWER)
+    monkeypatch.setenv("PROVIDER", f"http://127.0.0.1:{replay.port}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
 
 
@@ -136,7 +112,6 @@ def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
         subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(folder)},
             stdout=said,
             stderr=said,
             start_new_session=True,
@@ -229,9 +204,7 @@ def test_each_call_of_a_web_servers_workers_is_delivered_once_though_one_is_kill
 
 def test_each_call_of_celerys_workers_is_delivered_once(folder: Path, collector: FakeCollector) -> None:
     send = "import tasks; [tasks.call.delay(f'client-{n}') for n in range(" + str(CALLS) + ")]"
-    subprocess.run(
-        [sys.executable, "-c", send], cwd=folder, check=True, env={**os.environ, "PYTHONPATH": str(folder)}
-    )
+    subprocess.run([sys.executable, "-c", send], cwd=folder, check=True)
     ran = folder / "workers"
     worker = ("celery", "-A", "tasks", "worker", "--concurrency", "2", "--max-tasks-per-child", "3")
     with running(folder, *worker) as server:
