@@ -32,6 +32,17 @@ def test_what_it_is_asked_for_again_and_again_is_not_done_as_often():
     assert len(rounds) == 2
 
 
+def test_who_asks_while_it_rests_does_not_wake_it():
+    keeper = Keeper(lambda: False, 3600.0)
+    keeper.wake()
+    wait_for(keeper._signs.empty, "the keeper's rest", every_s=0.001)
+    for _ in range(100):
+        keeper.wake()
+        assert keeper._signs.empty()
+    keeper.stop()
+    ended(keeper)
+
+
 def test_it_ends_when_it_is_told_to_at_whatever_moment():
     keeper = Keeper(lambda: False, 0.0)
     for _ in range(2000):

@@ -27,7 +27,8 @@ class Keeper:
         self._signs: queue.SimpleQueue[bool] = queue.SimpleQueue()
         """Of something to do; False: of the end. One queue for both, so that neither overtakes the other."""
         self._asked = False
-        """Whether a sign of something to do waits: what comes after it is done with it."""
+        """Whether there is something to do that is not begun: the app's threads give one sign of it, no more,
+        so that none of them has to wake this one."""
         self._may_start: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._may_start.put(None)
         self._running = False
@@ -56,14 +57,16 @@ class Keeper:
     def stop(self) -> None:
         """End the thread as soon as it is not at work."""
         if self._running or not self._signs.empty():  # a thread that ends just now starts another for a sign
+            self._asked = False  # so that what is asked for from now on has a sign behind this one
             self._signs.put(False)
 
     def _run(self) -> None:
         again = False
         while True:
             try:
-                if (not again and not self._sign()) or self._stopped_within(self._interval):
+                if (not again and not self._signs.get()) or self._stopped_within(self._interval):
                     break
+                self._asked = False  # before the work: what is asked for during it needs another sign
                 again = self._work()
             except Exception as error:
                 health.count("outbox_disturbed", log=f"the outbox is disturbed: {type(error).__name__}")
@@ -72,18 +75,12 @@ class Keeper:
         if not self._signs.empty():
             self._start()
 
-    def _sign(self, timeout: float | None = None) -> bool:
-        sign = self._signs.get(timeout=timeout)
-        if sign:
-            self._asked = False  # before the work: what is asked for during it needs another
-        return sign
-
     def _stopped_within(self, seconds: float) -> bool:
         """Takes the signs that come meanwhile: what they are of is done after it."""
         deadline = time.monotonic() + seconds
         try:
             while (left := deadline - time.monotonic()) > 0:
-                if not self._sign(left):
+                if not self._signs.get(timeout=left):
                     return True
         except queue.Empty:
             pass

@@ -193,6 +193,8 @@ class Outbox:
         self._clear_up()
         if self._writing.close():
             self._keeper.stop()
+            if self._own.readers:
+                self._keeper.wake()  # for a span that came in between
 
     def abandon(self) -> int:
         self._writing.try_again(at_once=True)
