@@ -126,7 +126,7 @@ class InvokeParser(AnthropicParser):
 
     def frame(self, payload: bytes) -> None:
         """A frame of a stream: the family's own event in base64."""
-        packed = mapping(skim(payload, {"bytes": KEEP})).get("bytes")
+        packed = mapping(skim(payload, {"bytes": KEEP}, long_texts=True)).get("bytes")
         if not isinstance(packed, str):
             return
         try:

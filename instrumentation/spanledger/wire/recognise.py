@@ -188,7 +188,7 @@ def _asked(request: Request, body: dict[str, Any], *, speech: bool = False) -> A
     characters = None
     if speech and request.body:
         # Speech is billed by the character where the model is billed by nothing else.
-        spoken = mapping(skim(request.body, {"input": KEEP})).get("input")
+        spoken = mapping(skim(request.body, {"input": KEEP}, long_texts=True)).get("input")
         characters = len(spoken) if isinstance(spoken, str) else None
     stream, background = body.get("stream"), body.get("background")
     return Asked(

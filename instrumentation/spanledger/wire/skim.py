@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from spanledger.wire.shorten import shortened
 from spanledger.wire.skimmer import COUNT, HAS, KEEP, Skimmer, Spec, parsed
 
 __all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "skim"]
 
 _SMALL: Final = 1 << 16
 """Bytes up to which a whole text is parsed at once in C and pruned: faster, and soon forgotten."""
+_SHORT: Final = 1 << 13
+"""Bytes up to which its strings are not worth being cut."""
 _END: Final = 2048
 """Bytes at either end of a text in which its small members are looked for."""
 
 
-def skim(data: bytes, spec: Spec) -> Any:
-    """The wanted members of one whole JSON text; None where it is not whole or no JSON."""
-    if len(data) <= _SMALL:
+def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
+    """The wanted members of one whole JSON text; None where it is not whole or no JSON.
+
+    `long_texts`: what is kept is wanted to its end, whatever its length; else some thousand bytes of it are.
+    """
+    short = data if long_texts or len(data) <= _SHORT else shortened(data)
+    if len(short) <= _SMALL:
         try:
-            return _pruned(parsed(data), spec)
+            return _pruned(parsed(short), spec)
         except (ValueError, RecursionError):
             pass  # A skimmer is more lenient; what it finds does not depend on the size.
     skimmer = Skimmer(spec)
@@ -46,9 +53,9 @@ def _pruned(value: Any, spec: Any) -> Any:
 
 
 class Document:
-    """One JSON text that arrives in pieces: collected while it is small, skimmed once it is not."""
+    """One JSON text: in one piece, or in several, collected while they are few bytes and skimmed else."""
 
-    __slots__ = ("_ends", "_skimmer", "_small", "_spec", "_whole")
+    __slots__ = ("_ends", "_first", "_more", "_skimmer", "_spec")
 
     def __init__(self, spec: Spec, *, ends: bool = False) -> None:
         """`ends`: the large array in it holds nothing that anybody wrote (vectors), so that what stands
@@ -56,36 +63,34 @@ class Document:
         """
         self._spec = spec
         self._ends = ends
-        self._small = bytearray()
-        self._whole: bytes | None = None
+        self._first: bytes | None = None
+        """Not copied: it may be all of a large answer."""
+        self._more = bytearray()
         self._skimmer: Skimmer | None = None
 
     def feed(self, data: bytes) -> None:
-        if self._skimmer is None:
-            if self._whole is None:
-                if len(self._small) + len(data) <= _SMALL:
-                    self._small += data
-                    return
-                if self._ends and not self._small:
-                    self._whole = data
-                    return
+        if self._skimmer is not None:
+            self._skimmer.feed(data)
+        elif self._first is None:
+            self._first = data
+        elif len(self._first) + len(self._more) + len(data) <= _SMALL:
+            self._more += data
+        else:
             self._skimmer = Skimmer(self._spec)
-            if self._whole is not None:
-                self._skimmer.feed(self._whole)
-                self._whole = None
-            elif self._small:  # what is large in one piece is not copied
-                data = bytes(self._small) + data
-                self._small.clear()
-        self._skimmer.feed(data)
+            for piece in (self._first, bytes(self._more), data):
+                self._skimmer.feed(piece)
+            self._first, self._more = None, bytearray()
 
     def root(self, *, ended: bool = True) -> Any:
         """The wanted members; None where the text has not ended or is no JSON."""
-        if self._whole is not None:
-            root = ends(self._whole, self._spec) if ended else None
-            return skim(self._whole, self._spec) if root is None else root
-        if self._skimmer is None:
-            return skim(bytes(self._small), self._spec)
-        return self._skimmer.root if self._skimmer.closed else None
+        if self._skimmer is not None:
+            return self._skimmer.root if self._skimmer.closed else None
+        whole = self._first or b""
+        if self._more:
+            whole += self._more
+        elif self._ends and ended and len(whole) > _SMALL and (root := ends(whole, self._spec)) is not None:
+            return root
+        return skim(whole, self._spec)
 
 
 def ends(data: bytes, spec: Any) -> dict[str, Any] | None:
