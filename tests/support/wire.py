@@ -28,6 +28,7 @@ def request(
     return Request(
         method=method,
         host=parts.hostname or "",
+        port=parts.port,
         path=parts.path,
         query=parts.query,
         headers={name.lower(): value for name, value in (headers or {}).items()},

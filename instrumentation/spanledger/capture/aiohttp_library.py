@@ -83,16 +83,16 @@ def _begin(meter: Meter, session: Any, args: tuple[Any, ...], kwargs: dict[str, 
         seen = Request(
             method=method.upper(),
             host=(url.hostname or "").lower(),
+            port=url.port,
             path=url.path,
             query=url.query,
             headers={str(k).lower(): str(v) for k, v in dict(kwargs.get("headers") or {}).items()},
             body=bytes(data) if isinstance(data, bytes | bytearray) else None,
         )
-        port = url.port
     except Exception:
         metering.begin_failed()
         return None
-    return meter.begin(seen, port)
+    return meter.begin(seen)
 
 
 def _watch(response: Any, call: Call, *, decoded: bool) -> None:

@@ -62,7 +62,8 @@ class Call:
     """One exchange under way. Finished exactly once."""
 
     __slots__ = (
-        "_decoder", "_facts", "_finished", "_held", "_pid", "_pieces", "_reader", "_recognised", "_record",
+        "_begun", "_decoder", "_facts", "_finished", "_held", "_pid", "_pieces", "_reader", "_recognised",
+        "_record",
     )  # fmt: skip
 
     def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
@@ -74,6 +75,8 @@ class Call:
         self._pieces: list[bytes] = []
         """Of the body, not read yet: a block at a time costs a stream's chunk a tenth of what it would."""
         self._held = 0
+        self._begun = False
+        """Whether the reader has taken any."""
         self._pid = os.getpid()
         # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
         self._finished = threading.Lock()
@@ -95,8 +98,8 @@ class Call:
             if metered_by is not None:
                 facts.metered_by = _name(metered_by) or "unnamed"
             for header in _REQUEST_ID_HEADERS:
-                if header in headers:
-                    facts.provider_request_id = _name(headers[header])
+                if (request_id := headers.get(header)) is not None:
+                    facts.provider_request_id = _name(request_id)
                     break
             self._reader = self._recognised.reader(status, headers)
             if not decoded:
@@ -115,10 +118,15 @@ class Call:
         if self._held >= _BLOCK:
             self._read()
 
+    def _taken(self) -> bytes:
+        """What is held, and no longer is."""
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
     def _read(self) -> None:
         """Have the reader take what is held."""
-        pieces, self._pieces, self._held = self._pieces, [], 0
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data = self._taken()
+        self._begun = True
         try:
             if self._reader is None:
                 return
@@ -135,17 +143,19 @@ class Call:
         if self.finished or not self._finished.acquire(blocking=False):
             return
         reaper.finished(self)
-        facts = self._facts
-        facts.ended_ns = time.time_ns()
+        self._facts.ended_ns = time.time_ns()
         readings: list[Reading] = []
-        if self._pieces:
+        in_one_piece = ended and not self._begun and self._decoder is None
+        if self._pieces and not in_one_piece:
             self._read()
         try:
-            if self._reader is not None:
-                readings = self._reader.finish(ended=ended)
-                self._reader = None
-            else:
+            if self._reader is None:
                 readings = self._recognised.unanswered(_error_type(error) or "unread")
+            elif in_one_piece:
+                readings = self._reader.whole(self._taken())
+            else:
+                readings = self._reader.finish(ended=ended)
+            self._reader = None
             if error is not None:
                 for reading in readings:
                     if not reading.complete and reading.error_type is None:

@@ -75,25 +75,30 @@ def _message(span: Finished) -> bytes:
 def _attributes(attributes: dict[str, Value]) -> list[bytes]:
     parts: list[bytes] = []
     for key, value in attributes.items():
-        if type(value) is int:
-            number = _number(value)
-            parts.append(_before_number(key, len(number)))
-            parts.append(number)
-        elif type(value) is str:
-            parts.append(_text(key, value) if key in _UNIQUE else _known_text(key, value))
-        elif type(value) is bool:
-            parts.append(_known_bool(key, value))
+        kind = type(value)
+        if kind is int and 0 <= value < 0x4000:  # type: ignore[operator]
+            if value < 0x80:  # type: ignore[operator]
+                parts.append(_known(key, value))
+            else:
+                parts.append(_before_number(key, 2))
+                parts.append(_two_bytes(value & 0x7F | 0x80, value >> 7))  # type: ignore[operator]
+        elif kind is str and key in _UNIQUE:
+            text = value.encode("utf-8", "replace")  # type: ignore[union-attr]
+            parts.append(_before_text(key, len(text)))
+            parts.append(text)
+        elif kind is str or kind is bool:
+            parts.append(_known(key, value))
         else:
-            parts.append(_attribute(key, _value(value)))
+            parts.append(_attribute(key, value))
     return parts
 
 
-def _attribute(key: str, value: bytes) -> bytes:
-    name, size = _key(key), len(value)
-    if size < 0x80:
-        length = len(name) + 2 + size
-        return b"".join((b"\x4a", varint(length), name, b"\x12", varint(size), value))
-    return b"\x4a" + delimited(name + b"\x12" + delimited(value))
+def _attribute(key: str, value: Value) -> bytes:
+    name, encoded = _key(key), _value(value)
+    return b"\x4a" + delimited(name + b"\x12" + delimited(encoded))
+
+
+_known: Final = lru_cache(maxsize=8192, typed=True)(_attribute)
 
 
 @lru_cache(maxsize=1024)
@@ -103,31 +108,25 @@ def _key(key: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _before_number(key: str, size: int) -> bytes:
+    """What stands before a number that takes so many bytes."""
     name = _key(key)
     return b"".join((b"\x4a", varint(len(name) + 3 + size), name, b"\x12", varint(1 + size), b"\x18"))
 
 
-def _number(value: int) -> bytes:
-    if 0x80 <= value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    return varint(value & 0xFFFF_FFFF_FFFF_FFFF)
+@lru_cache(maxsize=4096)
+def _before_text(key: str, size: int) -> bytes:
+    """What stands before a text of so many bytes."""
+    head = b"\x0a" + varint(size)
+    inner = _key(key) + b"\x12" + varint(len(head) + size) + head
+    return b"\x4a" + varint(len(inner) + size) + inner
+
+
+_two_bytes: Final = struct.Struct("2B").pack
 
 
 @lru_cache(maxsize=1024)
 def _name(name: str) -> bytes:
     return b"\x2a" + delimited(name.encode("utf-8", "replace"))
-
-
-def _text(key: str, value: str) -> bytes:
-    return _attribute(key, _value(value))
-
-
-_known_text: Final = lru_cache(maxsize=4096)(_text)
-
-
-@lru_cache(maxsize=64)
-def _known_bool(key: str, value: bool) -> bytes:
-    return _attribute(key, _value(value))
 
 
 def _value(value: Value) -> bytes:

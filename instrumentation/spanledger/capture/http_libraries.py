@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from spanledger import health
 from spanledger.capture import meter as metering
 from spanledger.capture import reaper
-from spanledger.capture.answer_headers import answer_headers
+from spanledger.capture.headers import headers_of
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
 from spanledger.wire import Request, by_address, content_decoder, may_ask
@@ -64,49 +64,86 @@ class LibraryHooks:
 
     def _sync(self, send: Callable[..., Any]) -> Any:
         @functools.wraps(send)
-        def metered(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        def metered(client: Any, request: Any, **kwargs: Any) -> Any:
             meter = metering.active()
-            if meter is None or not self._may_be_call(request):
-                return send(client, request, *args, **kwargs)
-            return self._send(meter, functools.partial(send, client), request, args, kwargs)
+            if meter is None or (seen := self._seen(request)) is None:
+                return send(client, request, **kwargs)
+            begun = meter.begin(seen)
+            if begun is None:
+                return send(client, request, **kwargs)
+            if begun.body is not None:
+                return self._ask(meter, begun, functools.partial(send, client), request, kwargs)
+            call = begun.call
+            try:
+                try:
+                    response = send(client, request, **kwargs)
+                finally:
+                    metering.leave(begun)
+            except BaseException as error:
+                call.failed(error)
+                raise
+            self._watch(response, call, self._sync_tee)
+            return response
 
         return metered
 
     def _async(self, send: Callable[..., Any]) -> Any:
         @functools.wraps(send)
-        async def metered(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        async def metered(client: Any, request: Any, **kwargs: Any) -> Any:
             meter = metering.active()
-            if meter is None or not self._may_be_call(request):
-                return await send(client, request, *args, **kwargs)
-            return await self._async_send(meter, functools.partial(send, client), request, args, kwargs)
+            if meter is None or (seen := self._seen(request)) is None:
+                return await send(client, request, **kwargs)
+            begun = meter.begin(seen)
+            if begun is None:
+                return await send(client, request, **kwargs)
+            wrapped = functools.partial(send, client)
+            return await self._async_send(meter, begun, wrapped, request, kwargs)
 
         return metered
 
-    def _may_be_call(self, request: Any) -> bool:
+    def _seen(self, request: Any) -> Request | None:
+        """A request that may be a call; nearly every other one is told from its address."""
         try:
             url = request.url
-            may_be = by_address(request.method, url.host, url.raw_path.partition(b"?")[0])
-            return may_ask(self._content(request)) if may_be is None else may_be
+            method, host = request.method, url.host
+            path, _, query = url.raw_path.partition(b"?")
+            may_be = by_address(method, host, path)
+            if may_be is False:
+                return None
+            # Present only where the body is already whole; a streamed one is the app's to send.
+            body = self._content(request)
+            if may_be is None and not may_ask(body):
+                return None
+            return Request(
+                method.upper(),
+                host.lower(),
+                url.port,
+                path.decode("ascii", "replace"),
+                query.decode("ascii", "replace"),
+                headers_of(request),
+                body,
+            )
         except Exception:
-            return True  # the long way counts what is wrong with it
+            metering.begin_failed()
+            return None
 
-    def _send(self, meter: Meter, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any) -> Any:
-        begun = self._begin(meter, request)
-        if begun is None:
-            return wrapped(request, *args, **kwargs)
+    def _ask(
+        self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        """Send a copy that asks for usage, or the app's own request where that is refused."""
         call = begun.call
         copy = self._amended(request, begun)
         try:
             try:
                 if copy is None:
-                    response = wrapped(request, *args, **kwargs)
+                    response = send(request, **kwargs)
                 else:
-                    response = wrapped(copy, *args, **{**kwargs, "stream": True})
+                    response = send(copy, **{**kwargs, "stream": True})
                     if response.status_code == 400 and _names_our_field(response.read()):
                         # The app must get the answer to its own request; a refused one costs nothing.
                         meter.refused(request.url.host)
                         copy = None
-                        response = wrapped(request, *args, **kwargs)
+                        response = send(request, **kwargs)
             finally:
                 metering.leave(begun)
             if copy is not None:
@@ -124,23 +161,21 @@ class LibraryHooks:
         return response
 
     async def _async_send(
-        self, meter: Meter, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any
+        self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
     ) -> Any:
-        begun = self._begin(meter, request)
-        if begun is None:
-            return await wrapped(request, *args, **kwargs)
+        """The same, and what needs not be asked."""
         call = begun.call
-        copy = self._amended(request, begun)
+        copy = None if begun.body is None else self._amended(request, begun)
         try:
             try:
                 if copy is None:
-                    response = await wrapped(request, *args, **kwargs)
+                    response = await send(request, **kwargs)
                 else:
-                    response = await wrapped(copy, *args, **{**kwargs, "stream": True})
+                    response = await send(copy, **{**kwargs, "stream": True})
                     if response.status_code == 400 and _names_our_field(await response.aread()):
                         meter.refused(request.url.host)
                         copy = None
-                        response = await wrapped(request, *args, **kwargs)
+                        response = await send(request, **kwargs)
             finally:
                 metering.leave(begun)
             if copy is not None:
@@ -161,24 +196,6 @@ class LibraryHooks:
                 raise
         return response
 
-    def _begin(self, meter: Meter, request: Any) -> Begun | None:
-        try:
-            url = request.url
-            seen = Request(
-                method=request.method.upper(),
-                host=url.host.lower(),
-                path=url.raw_path.partition(b"?")[0].decode("ascii", "replace"),
-                query=url.query.decode("ascii", "replace"),
-                headers=request.headers,
-                # Present only where the body is already whole; a streamed one is the app's to send.
-                body=self._content(request),
-            )
-            port = url.port
-        except Exception:
-            metering.begin_failed()
-            return None
-        return meter.begin(seen, port)
-
     def _content(self, message: Any) -> bytes | None:
         """The whole body, where the library already holds it; reading it here would consume it."""
         try:
@@ -188,9 +205,7 @@ class LibraryHooks:
         return content
 
     def _amended(self, request: Any, begun: Begun) -> Any | None:
-        """The request that asks for usage, or None where the app's own goes out."""
-        if begun.body is None:
-            return None
+        """The request that asks for usage, or None where it cannot be made: the app's own goes out then."""
         try:
             headers = request.headers.copy()
             headers.pop("content-length", None)
@@ -208,16 +223,16 @@ class LibraryHooks:
             health.count("amend_failed", log="usage could not be asked for; the request went out unchanged")
             return None
 
-    def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
+    def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool = False) -> None:
         """Read what is there, or stand in the stream."""
         try:
-            headers = response.headers
             content = self._content(response)
             if content is not None:
-                call.answered(response.status_code, answer_headers(headers), decoded=True)
+                call.answered(response.status_code, headers_of(response), decoded=True)
                 call.feed(content)
                 call.finish(ended=True)
                 return
+            headers = response.headers
             if hide and headers.get("content-type", "").startswith("text/event-stream"):
                 decoder = content_decoder(headers.get("content-encoding"))
                 call.answered(response.status_code, headers, decoded=True)

@@ -21,7 +21,7 @@ from spanledger.capture.spans import CallFacts
 from spanledger.wire import Request, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -54,7 +54,7 @@ class Meter:
         self._ask_for_usage = ask_for_usage
         self._refused_by: set[str] = set()
 
-    def begin(self, request: Request, port: int | None) -> Begun | None:
+    def begin(self, request: Request) -> Begun | None:
         """Start metering, or None where this request is no LLM call. Never raises.
 
         What is returned must be given to `leave` as soon as `send` is over.
@@ -66,24 +66,31 @@ class Meter:
             last_segment = request.path.rpartition("/")[2]
             if _outer.get() == last_segment:
                 return None
+            parent = attached = None
             around = otel_context.get_current()
-            facts = CallFacts(
-                attribution=context.current(),
-                parent=_parent(around),
-                started_ns=time.time_ns(),
-                host=request.host,
-                port=port,
-                resend_count=_resend_count(request),
+            if around:
+                parent = _parent(around)
+                # Baggage is for the app's own services. What an instrumentation below us injects into
+                # headers would carry it to the provider.
+                free = baggage.baggage_free(around)
+                attached = None if free is around else free
+            call = Call(
+                self._record,
+                recognised,
+                CallFacts(
+                    context.current(),
+                    parent,
+                    time.time_ns(),
+                    request.host,
+                    request.port,
+                    _resend_count(request.headers),
+                ),
             )
             body = None
-            if self._ask_for_usage and request.host not in self._refused_by:
+            if recognised.asks_for_stream and self._ask_for_usage and request.host not in self._refused_by:
                 body = include_usage.amended_body(request)
-            call = Call(self._record, recognised, facts)
             reaper.watch(call)
-            # Baggage is for the app's own services. What an instrumentation below us injects into
-            # headers would carry it to the provider.
-            free = baggage.baggage_free(around)
-            inside = (None if free is around else otel_context.attach(free), _outer.set(last_segment))
+            inside = (None if attached is None else otel_context.attach(attached), _outer.set(last_segment))
         except Exception:
             begin_failed()
             return None
@@ -128,8 +135,8 @@ def _parent(around: Context) -> SpanContext | None:
     return span if span.is_valid else None
 
 
-def _resend_count(request: Request) -> int | None:
-    text = request.headers.get("x-stainless-retry-count", "")
+def _resend_count(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("x-stainless-retry-count", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else None
 
 

@@ -194,9 +194,9 @@ def _line_attributes(facts: CallFacts, reading: Reading, line: Line, ordinal: in
 
 def _usage_attributes(usage: Usage) -> dict[str, Value]:
     attributes: dict[str, Value] = {}
-    for name, value in zip(_QUANTITY_NAMES, _quantities(usage), strict=True):
-        if value is not None:
-            attributes[name] = _quantity(value)
+    for field, value in vars(usage).items():
+        if value is not None and (name := names.USAGE.get(field)) is not None:
+            attributes[name] = value if type(value) is int and value <= _INT64_MAX else _quantity(value)
     for tool, count in usage.server_tools.items():
         attributes[names.SERVER_TOOL_PREFIX + tool] = count
     if usage.provider_cost_usd is not None:
@@ -214,6 +214,4 @@ def _quantity(value: int | Decimal) -> int | str:
     return value if value <= _INT64_MAX else str(value)
 
 
-_quantities = attrgetter(*names.USAGE)
-_QUANTITY_NAMES = tuple(names.USAGE.values())
 _INT64_MAX = 2**63 - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spanledger import health
@@ -82,6 +83,9 @@ class _Unbilled:
     def feed(self, data: bytes) -> None:
         """Nothing in it is wanted."""
 
+    def whole(self, data: bytes) -> list[Reading]:  # noqa: ARG002 - the protocol's
+        return self.finish(ended=True)
+
     def finish(self, *, ended: bool) -> list[Reading]:  # noqa: ARG002 - the protocol's
         call = self._call
         # A look at a batch or a file that fails is no call; neither is a redirection.
@@ -94,13 +98,18 @@ class _Unbilled:
         return [reading]
 
 
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 class AnswerReader:
     """Reads a successful answer. What its bytes turn out to be wins over what its headers promise."""
 
     def __init__(self, call: Call, parser: Parser, headers: Mapping[str, str]) -> None:
         self._call = call
         self._parser = parser
-        self._type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._type = _media_type(headers.get("content-type", ""))
         self._framing: _Framing | None = None
         self._document: Document | None = None
         self._array: Skimmer | None = None
@@ -146,11 +155,14 @@ class AnswerReader:
             if "jsonl" in self._type or "ndjson" in self._type or self._type == "application/stream+json":
                 self._parser.streamed = True
                 return JsonLines(self._event)
-            self._parser.streamed = False
-            vectors = self._call.operation == "embeddings" and self._call.known
-            self._document = Document(self._parser.SPEC, ends=vectors)
-            return _Text(self._document)
+            return _Text(self._one_object())
         return _Nothing()
+
+    def _one_object(self) -> Document:
+        self._parser.streamed = False
+        vectors = self._call.operation == "embeddings" and self._call.known
+        self._document = Document(self._parser.SPEC, ends=vectors)
+        return self._document
 
     def _event(self, name: bytes, data: bytes) -> None:
         parser = self._parser
@@ -180,25 +192,32 @@ class AnswerReader:
         if isinstance(root, dict) and not _GOOGLE.isdisjoint(root):
             self._parser.event(root)
 
+    def whole(self, data: bytes) -> list[Reading]:
+        if self._type == "application/json" and data[:1] == b"{" and self._call.family != "batch_file":
+            self._one_object().feed(data)
+            return self._readings(ended=True)
+        self.feed(data)
+        return self.finish(ended=True)
+
     def finish(self, *, ended: bool) -> list[Reading]:
-        parser = self._parser
         if self._framing is not None:
             self._framing.finish()
+            _count(self._framing.overlong, "event_too_long", "an event of a stream was too long")
         if self._framing is None or isinstance(self._framing, _Nothing):
-            parser.bare(ended=ended)
-        elif self._document is not None:
+            self._parser.bare(ended=ended)
+        elif self._array is not None and self._array.closed:
+            self._parser.end_mark()
+        return self._readings(ended=ended)
+
+    def _readings(self, *, ended: bool) -> list[Reading]:
+        parser = self._parser
+        if self._document is not None:
             root = self._document.root(ended=ended)
             if isinstance(root, dict):
                 parser.whole(root)
-        elif self._array is not None and self._array.closed:
-            parser.end_mark()
-        _count(
-            self._framing.overlong if self._framing else 0,
-            "event_too_long",
-            "an event of a stream was too long",
-        )
         readings = parser.finish()
-        _count(parser.dropped, "batch_items_dropped", "a batch file had too many items")
+        if parser.dropped:
+            _count(parser.dropped, "batch_items_dropped", "a batch file had too many items")
         # Of an unknown host, a body that was cut before it could show its shape is no proof against a
         # request that left no doubt.
         undecided = self._call.certain and not ended

@@ -51,6 +51,10 @@ class Call:
     item: str | None = None
     """What a fetch looks at: the id in its path."""
 
+    @property
+    def asks_for_stream(self) -> bool:
+        return self.asked.stream is True
+
     def reading(self) -> Reading:
         return Reading(
             provider=self.provider,

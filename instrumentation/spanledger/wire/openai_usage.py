@@ -7,10 +7,38 @@ the prompt, reasoning and predictions inside the completion. What differs by dia
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from spanledger.wire.reading import Usage
 from spanledger.wire.values import count, mapping, money, quantity, tool_counts, total
+
+_PARTS_OF_INPUT: Final = {
+    "cache_write_tokens": "cache_write",
+    "text_tokens": "text_in",
+    "audio_tokens": "audio_in",
+    "image_tokens": "image_in",
+    "video_tokens": "video_in",
+}
+_PARTS_OF_CACHED: Final = {
+    "text_tokens": "cache_read_text",
+    "audio_tokens": "cache_read_audio",
+    "image_tokens": "cache_read_image",
+}
+_PARTS_OF_OUTPUT: Final = {
+    "accepted_prediction_tokens": "accepted_prediction",
+    "rejected_prediction_tokens": "rejected_prediction",
+    "text_tokens": "text_out",
+    "audio_tokens": "audio_out",
+    "image_tokens": "image_out",
+}
+
+
+def _take(usage: Usage, details: dict[str, Any], fields: dict[str, str]) -> None:
+    """Note those of `fields` that are there: details have a few of many, and every call passes here."""
+    for name, value in details.items():
+        field = fields.get(name)
+        if field is not None:
+            setattr(usage, field, count(value))
 
 
 def _first(*values: Any) -> int | None:
@@ -61,22 +89,16 @@ def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
 
 
 def _more_of_input(usage: Usage, details: dict[str, Any]) -> None:
-    usage.cache_write = count(details.get("cache_write_tokens"))
+    _take(usage, details, _PARTS_OF_INPUT)
     ttl = details.get("cache_write_tokens_details")
     if isinstance(ttl, dict):
         usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
         usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
         if usage.cache_write is None:
             usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
-    usage.text_in = count(details.get("text_tokens"))
-    usage.audio_in = count(details.get("audio_tokens"))
-    usage.image_in = count(details.get("image_tokens"))
-    usage.video_in = count(details.get("video_tokens"))
     cached = details.get("cached_tokens_details")
     if isinstance(cached, dict):
-        usage.cache_read_text = count(cached.get("text_tokens"))
-        usage.cache_read_audio = count(cached.get("audio_tokens"))
-        usage.cache_read_image = count(cached.get("image_tokens"))
+        _take(usage, cached, _PARTS_OF_CACHED)
 
 
 def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
@@ -88,18 +110,13 @@ def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
         "output_token_details",
     )
     usage.reasoning = _first(details.get("reasoning_tokens"), raw.get("reasoning_tokens"))
-    if not details:
-        return
-    usage.accepted_prediction = count(details.get("accepted_prediction_tokens"))
-    usage.rejected_prediction = count(details.get("rejected_prediction_tokens"))
-    usage.text_out = count(details.get("text_tokens"))
-    usage.audio_out = count(details.get("audio_tokens"))
-    usage.image_out = count(details.get("image_tokens"))
+    _take(usage, details, _PARTS_OF_OUTPUT)
 
 
 def _totals(usage: Usage, raw: dict[str, Any], provider: str, *, generates: bool) -> None:
     stated = count(raw.get("total_tokens"))
-    usage.tool_in = count(raw.get("connector_tokens"))
+    if "connector_tokens" in raw:
+        usage.tool_in = count(raw["connector_tokens"])
     if not generates:
         # Voyage states the total alone; a completion of embeddings is 0 or nonsense.
         usage.input = usage.input if usage.input is not None else stated
@@ -124,7 +141,8 @@ def _totals(usage: Usage, raw: dict[str, Any], provider: str, *, generates: bool
 
 
 def _other_units(usage: Usage, raw: dict[str, Any], provider: str) -> None:
-    usage.seconds = quantity(raw.get("prompt_audio_seconds"))
+    if "prompt_audio_seconds" in raw:
+        usage.seconds = quantity(raw["prompt_audio_seconds"])
     if usage.seconds is None and raw.get("type") == "duration":
         usage.seconds = quantity(raw.get("seconds"))
     if "connectors" in raw:

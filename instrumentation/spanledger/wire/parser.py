@@ -7,11 +7,8 @@ event of a stream after another. It keeps the few facts that a `Reading` needs a
 from __future__ import annotations
 
 import re
-from dataclasses import fields
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from spanledger.wire.reading import Usage
 from spanledger.wire.values import error_code, text
 
 if TYPE_CHECKING:
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 
     from spanledger.wire.call import Call
     from spanledger.wire.marks import Mark
-    from spanledger.wire.reading import Reading
+    from spanledger.wire.reading import Reading, Usage
 
 _HEAD_EVENTS = 8
 """Events at a stream's start in which its id and model are looked for, whatever they contain."""
@@ -29,10 +26,7 @@ def stated(usage: Usage) -> bool:
     """Whether any quantity is known. What a provider charged is no quantity, but it is stated."""
     if usage.input is not None or usage.output is not None:
         return True
-    return any(value is not None and value != {} for value in _quantities(usage))
-
-
-_quantities = attrgetter(*(field.name for field in fields(Usage)))
+    return any(value is not None and value != {} for value in vars(usage).values())
 
 
 class Parser:

@@ -7,7 +7,7 @@ Unknown is never zero: a quantity that the provider did not state is `None`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,14 +25,20 @@ Billable = Literal[
 ]
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Usage:
     """Quantities as the provider states them, made inclusive as the GenAI conventions ask.
 
     `input` holds everything billed as input (cache reads and writes, tool prompts); `output` holds
     reasoning. The rest are parts of these or units of their own. Tokens and counts are `int`;
     `seconds` may be a `Decimal`.
+
+    An answer states a few of them. Only these are in `vars()` of the object; the others are the class's.
     """
+
+    def __init__(self, **stated: Any) -> None:
+        self.server_tools = {}
+        self.__dict__.update(stated)
 
     input: int | None = None
     output: int | None = None
@@ -114,7 +120,9 @@ class Request:
 
     method: str
     host: str
-    """Lower case, no port."""
+    """Lower case."""
+    port: int | None
+    """Where it is not the scheme's own."""
     path: str
     """As sent, still percent-encoded, without the query."""
     query: str
@@ -132,6 +140,9 @@ class Reader(Protocol):
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body, content-decoded, of any size, possibly empty."""
 
+    def whole(self, data: bytes) -> list[Reading]:
+        """Take a body that is there in one piece, instead of `feed` and `finish`."""
+
     def finish(self, *, ended: bool) -> list[Reading]:
         """Say what was read. `ended` is False where the body was not read to its end.
 
@@ -145,6 +156,10 @@ class Recognised(Protocol):
     request_model: str | None
     provider: str
     operation: str
+
+    @property
+    def asks_for_stream(self) -> bool:
+        """Whether the body says `"stream": true`."""
 
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
         """A reader for the answer with this status and these headers (lower-case names)."""

@@ -38,6 +38,11 @@ _REQUEST: Final[dict[str, Any]] = {
     "prompt": HAS,
     "contents": HAS,
 }
+_LISTED: Final[dict[str, Any]] = {
+    **{name: kind for name, kind in _REQUEST.items() if kind == KEEP},
+    "tools": [{"type": KEEP, "model": KEEP}],
+}
+"""At a path that tells what it is for, the prompt does not have to."""
 _PROMPTS: Final = ("messages", "input", "inputs", "prompt", "contents")
 _DEPLOYMENT: Final = re.compile(r"/openai/deployments/([^/]+)/")
 _GENERATES_IMAGES: Final = re.compile(r"stability\.|image|nova-canvas")
@@ -83,18 +88,31 @@ def may_ask(body: bytes | None) -> bool:
 
 
 def recognise(request: Request) -> Recognised | None:
-    provider, found = _known(request.method, request.host, request.path)
+    method, host, path, body = request.method, request.host, request.path, request.body
+    provider, found = _known(method, host, path)
     if found is None:
         return _by_body(request, provider)
+    members = _body(request)
+    if "tools" not in members and found[0].operation != "speech":
+        try:
+            return _plain(method, host, path, body is None, *map(members.get, _PLAIN))
+        except TypeError:
+            pass  # a name that is an array or an object
+    return _listed(method, host, path, body is None, _asked(request, members))
+
+
+def _listed(method: str, host: str, path: str, streamed: bool, asked: Asked) -> Call | None:
+    """A request to a path of `ROUTES`; `streamed`: its body is the app's to send, and was not looked at."""
+    provider, found = _known(method, host, path)
+    if found is None:
+        return None
     route, named = found
-    body = _body(request)
-    asked = _asked(request, body, speech=route.operation == "speech")
     model = unquote(named["model"]) if named.get("model") else asked.model
-    vague = route.family == "free" or (model is None and request.body is not None)
+    vague = route.family == "free" or (model is None and not streamed)
     if vague and not (provider or route.distinct or route.fetch):
         return None  # anybody may have such a path
     if model is None:
-        deployment = _DEPLOYMENT.search(request.path)
+        deployment = _DEPLOYMENT.search(path)
         model = unquote(deployment[1]) if deployment else None
     family, operation = route.family, route.operation
     if family == "bedrock_invoke" and model:
@@ -104,7 +122,7 @@ def recognise(request: Request) -> Recognised | None:
     elif provider is None and family in _BY_SHAPE:
         family = "shape"
     return Call(
-        provider=_platform(provider, request.path),
+        provider=_platform(provider, path),
         operation=operation,
         family=family,
         request_model=text(model),
@@ -114,6 +132,25 @@ def recognise(request: Request) -> Recognised | None:
         fetch=route.fetch,
         item=text(unquote(named["item"])) if named.get("item") else None,
     )
+
+
+_PLAIN: Final = (
+    "model",
+    "model_id",
+    "agent",
+    "stream",
+    "background",
+    "service_tier",
+    "serviceTier",
+    "size",
+    "quality",
+)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _plain(method: str, host: str, path: str, streamed: bool, *values: Any) -> Call | None:
+    """A call whose request tells no more than `_PLAIN`. Apps make the same few again and again."""
+    return _listed(method, host, path, streamed, _asked_of(dict(zip(_PLAIN, values, strict=True))))
 
 
 _BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "gemini", "cohere", "ollama"))
@@ -162,7 +199,7 @@ def _body(request: Request) -> dict[str, Any]:
     if not body:
         return {}
     if body[:64].lstrip()[:1] == b"{":
-        return mapping(skim(body, {**_REQUEST, "tools": [{"type": KEEP, "model": KEEP}]}))
+        return mapping(skim(body, _LISTED))
     return _form(request.headers.get("content-type", ""), body)
 
 
@@ -182,14 +219,20 @@ def _form(content_type: str, body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _asked(request: Request, body: dict[str, Any], *, speech: bool = False) -> Asked:
+def _asked(request: Request, body: dict[str, Any]) -> Asked:
+    asked = _asked_of(body)
     tools = [mapping(tool) for tool in sequence(body.get("tools"))]
     models = {text(tool.get("type")): text(tool.get("model")) for tool in tools}
-    characters = None
-    if speech and request.body:
+    asked.tools = {kind: model for kind, model in models.items() if kind and model}
+    found = _known(request.method, request.host, request.path)[1]
+    if found is not None and found[0].operation == "speech" and request.body:
         # Speech is billed by the character where the model is billed by nothing else.
         spoken = mapping(skim(request.body, {"input": KEEP}, long_texts=True)).get("input")
-        characters = len(spoken) if isinstance(spoken, str) else None
+        asked.characters = len(spoken) if isinstance(spoken, str) else None
+    return asked
+
+
+def _asked_of(body: dict[str, Any]) -> Asked:
     stream, background = body.get("stream"), body.get("background")
     return Asked(
         model=text(body.get("model")) or text(body.get("model_id")) or text(body.get("agent")),
@@ -198,6 +241,4 @@ def _asked(request: Request, body: dict[str, Any], *, speech: bool = False) -> A
         service_tier=text(body.get("service_tier")) or text(body.get("serviceTier")),
         image_size=text(body.get("size")),
         image_quality=text(body.get("quality")),
-        tools={kind: model for kind, model in models.items() if kind and model},
-        characters=characters,
     )

@@ -12,7 +12,7 @@ from spanledger.wire.reading import Request
 
 def chat(host="api.openai.com", path="/v1/chat/completions", query="", headers=None, **body):
     body = {"model": "gpt-4o", "messages": [], "stream": True, **body}
-    return Request("POST", host, path, query, headers or {}, json.dumps(body).encode())
+    return Request("POST", host, None, path, query, headers or {}, json.dumps(body).encode())
 
 
 def test_an_openai_stream_without_options_asks_for_usage_and_keeps_every_other_byte():

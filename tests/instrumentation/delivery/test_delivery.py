@@ -176,8 +176,14 @@ def test_a_finaliser_may_submit_while_its_thread_submits(collector: FakeCollecto
     finally:
         gc.set_threshold(*thresholds)
     del knot
-    gc.collect()
+
+    def all_is_dropped() -> bool:
+        gc.collect()  # does nothing where another thread is just collecting
+        return not dropped
+
+    wait_for(all_is_dropped, "the finalisers", every_s=0.001)
     assert delivery.flush(60)
+    wait_for(lambda: len(collector.accepted) >= 600, "the last one, which another thread may submit")
     assert sorted(collector.accepted) == sorted(
         f"{kind} {i}" for kind in ("dropped", "closed") for i in range(300)
     )

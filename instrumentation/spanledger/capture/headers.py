@@ -1,4 +1,4 @@
-"""An answer's headers, looked up by lower-case name a few times and then forgotten."""
+"""A message's headers, looked up by lower-case name a few times and then forgotten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-class _AnswerHeaders(Mapping[str, str]):
+class _Headers(Mapping[str, str]):
     """httpx's own mapping decodes all headers anew for each look; this one only what is asked for."""
 
     __slots__ = ("_raw",)
@@ -31,9 +31,10 @@ class _AnswerHeaders(Mapping[str, str]):
         return isinstance(name, str) and name.encode("ascii", "replace") in self._raw
 
 
-def answer_headers(headers: Any) -> Mapping[str, str]:
-    """The headers of an httpx or httpx2 response."""
+def headers_of(message: Any) -> Mapping[str, str]:
+    """The headers of a request or response of httpx or httpx2."""
+    headers = message.headers
     raw: list[tuple[bytes, bytes]] = headers.raw
     by_name = {name.lower(): value for name, value in raw}
     # A header that is there twice is rare, and the library knows how to join it.
-    return _AnswerHeaders(by_name) if len(by_name) == len(raw) else headers
+    return _Headers(by_name) if len(by_name) == len(raw) else headers
