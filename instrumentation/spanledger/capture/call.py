@@ -62,8 +62,8 @@ class Call:
     """One exchange under way. Finished exactly once."""
 
     __slots__ = (
-        "_begun", "_decoder", "_facts", "_finished", "_held", "_pid", "_pieces", "_reader", "_recognised",
-        "_record",
+        "_begun", "_decoder", "_facts", "_finished", "_held", "_pieces", "_reader", "_recognised", "_record",
+        "pid",
     )  # fmt: skip
 
     def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
@@ -77,7 +77,8 @@ class Call:
         self._held = 0
         self._begun = False
         """Whether the reader has taken any."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
+        """Of the process that began it."""
         # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
         self._finished = threading.Lock()
 
@@ -87,7 +88,7 @@ class Call:
 
         A fork copies calls under way; only the process that began one records it.
         """
-        return self._finished.locked() or self._pid != os.getpid()
+        return self._finished.locked() or self.pid != os.getpid()
 
     def answered(self, status: int, headers: Mapping[str, str], *, decoded: bool) -> None:
         """The answer's head is there. `decoded`: what `feed` will get has no Content-Encoding any more."""
@@ -117,6 +118,13 @@ class Call:
         self._held += len(data)
         if self._held >= _BLOCK:
             self._read()
+
+    def whole(self, content: bytes) -> None:
+        """All of the body, decoded, instead of `feed` and `finish`."""
+        if content and self._reader is not None:
+            self._facts.first_chunk_ns = time.time_ns()
+            self._pieces = [content]
+        self.finish(ended=True)
 
     def _taken(self) -> bytes:
         """What is held, and no longer is."""

@@ -229,8 +229,7 @@ class LibraryHooks:
             content = self._content(response)
             if content is not None:
                 call.answered(response.status_code, headers_of(response), decoded=True)
-                call.feed(content)
-                call.finish(ended=True)
+                call.whole(content)
                 return
             headers = response.headers
             if hide and headers.get("content-type", "").startswith("text/event-stream"):

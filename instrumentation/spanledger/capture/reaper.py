@@ -25,9 +25,10 @@ _open: set[Call] = set()
 
 
 def watch(call: Call) -> None:
-    """Keep an eye on a call until it is finished."""
+    """Keep an eye on a call, made just now, until it is finished."""
     _open.add(call)
-    _ensure_thread()
+    if _pid_of_thread != call.pid:
+        _ensure_thread()
 
 
 def finished(call: Call) -> None:

@@ -40,7 +40,7 @@ class Group:
     scope: bytes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: to make one would take three times as long
 class EncodedSpan:
     """One span as field 2 of a ScopeSpans."""
 

@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_KEPT: Final = 4096
-"""Bytes of a long string that stay."""
+_KEPT: Final = 3072
+"""Bytes of a long string that stay: a name of `MAX_TEXT` characters, each a pair of surrogates in escapes."""
 _LONG_STRINGS: Final = 16
 """That many are cut; a text of more is mostly short ones, which are parsed faster than looked at."""
-_QUOTES: Final = 16
-"""Escaped quotes in a string that are passed by one after another, by the quickest way."""
 # Possessive throughout. What fits none of these is a string that may be long.
-_SHORT: Final = re.compile(rb'(?:[^"]++|"[^"\\]{0,1024}+(?:\\.[^"\\]{0,1024}+){0,64}+"){0,512}+', re.DOTALL)
-_TO_QUOTE: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_SHORT: Final = re.compile(rb'(?:[^"]++|"[^"\\]{0,1024}+(?:\\.[^"\\]{0,1024}+){0,16}+"){0,512}+', re.DOTALL)
+_QUOTES: Final = 16
+"""Escaped quotes that are passed by. A string of more takes less time to be decoded than to be looked at."""
 _ESCAPE: Final = len(r"\u0000")
 
 
@@ -44,20 +43,16 @@ def shortened(data: bytes) -> bytes:
 
 
 def _closing(data: bytes, position: int) -> int:
-    """Where the string that `position` lies in ends; -1 where it does not."""
+    """Where the string that `position` lies in ends; -1 where that is not seen at once."""
     start = position
     for _ in range(_QUOTES):
-        quote = data.find(b'"', position)
-        if quote < 0:
-            return -1
-        before = quote
+        quote = before = data.find(b'"', position)
         while before > start and data[before - 1] == 0x5C:
             before -= 1
-        if (quote - before) % 2 == 0:
+        if quote < 0 or (quote - before) % 2 == 0:
             return quote
         position = quote + 1
-    quote = _TO_QUOTE.match(data, position).end()  # type: ignore[union-attr]
-    return quote if data[quote : quote + 1] == b'"' else -1
+    return -1
 
 
 def _cut(start: bytes) -> bytes:

@@ -44,7 +44,7 @@ def test_all_but_the_ends_of_long_strings_stays(values, ascii_only):
     assert alike(json.loads(shortened(data).decode("utf-8", "ignore")), values)
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "\n" * 50_000, 'say "no" ' * 9000, "\\" * 50_000])
+@pytest.mark.parametrize("text", ["x" * 100_000, "\n" * 50_000, '"no"' + "!" * 9000, "\\" * 50_000])
 def test_a_long_string_is_cut(text):
     data = json.dumps({"text": text, "model": "m"}).encode()
     assert len(shortened(data)) < 5000

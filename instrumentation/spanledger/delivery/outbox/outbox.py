@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from spanledger.delivery.otlp import EncodedSpan
     from spanledger.delivery.settings import DeliverySettings
 
+SETTLED_AT_ONCE: Final = 32
+"""Spans that are added to the sums together; whoever reads these adds the rest."""
 OTHERS_TURN: Final = 4
 """Every fourth batch is of what others left, if there is any, however busy this process is."""
 
@@ -59,7 +61,7 @@ class Outbox:
 
     def fills(self, spans: int, size: int) -> bool:
         counts = self._counts
-        waiting = counts.put - counts.sent - counts.refused
+        waiting = counts.put - counts.sent - counts.refused + self._arrivals.qsize()
         full = waiting >= spans or counts.bytes >= size
         return full or self._adoption.source is not None or self._memory.fills(spans, size)
 
@@ -68,7 +70,8 @@ class Outbox:
         if not size:
             return False
         self._arrivals.put(size)
-        self._settle(wait=False)
+        if self._arrivals.qsize() >= SETTLED_AT_ONCE:
+            self._settle(wait=False)
         return True
 
     def _settle(self, *, wait: bool) -> None:
