@@ -90,14 +90,8 @@ _EXCHANGE_NAMES = (
 
 def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading) -> None:
     """Make the spans of one reading: the call, then a child for each of its lines."""
-    operation, failed = reading.operation, reading.error_type is not None
-    span = _span(
-        facts,
-        facts.parent,
-        f"{operation} {reading.request_model or reading.response_model or ''}".rstrip(),
-        _call_attributes(facts, reading),
-        failed=failed,
-    )
+    operation, parent = reading.operation, facts.parent
+    trace_id, span_id = ids(parent)
     exchange = (
         facts.host,
         facts.port,
@@ -106,28 +100,28 @@ def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading)
         facts.status,
         tuple(reading.finish_reasons),
     )
-    span.recurring = _recurring(facts.attribution, exchange, _said(reading))
+    span = Finished(
+        f"{operation} {reading.request_model or reading.response_model or ''}".rstrip(),
+        trace_id,
+        span_id,
+        parent,
+        facts.started_ns,
+        facts.ended_ns,
+        reading.error_type is not None,
+        _call_attributes(facts, reading),
+        _recurring(facts.attribution, exchange, _said(reading)),
+    )
     record(span)
     if not reading.lines:
         return
-    parent = span.context()
+    context = span.context()
     seen: dict[str, int] = {}
     for line in reading.lines:
         seen[line.kind] = ordinal = seen.get(line.kind, 0) + 1
+        name = f"{operation} {line.model or ''}".rstrip()
         attributes = _line_attributes(facts, reading, line, ordinal)
-        record(_span(facts, parent, f"{operation} {line.model or ''}".rstrip(), attributes))
-
-
-def _span(
-    facts: CallFacts,
-    parent: SpanContext | None,
-    name: str,
-    attributes: dict[str, Value],
-    *,
-    failed: bool = False,
-) -> Finished:
-    trace_id, span_id = ids(parent)
-    return Finished(name, trace_id, span_id, parent, facts.started_ns, facts.ended_ns, failed, attributes)
+        started, ended = facts.started_ns, facts.ended_ns
+        record(Finished(name, *ids(context), context, started, ended, failed=False, attributes=attributes))
 
 
 def _attribution(who: Attribution) -> dict[str, Value]:

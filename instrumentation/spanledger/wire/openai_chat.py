@@ -64,17 +64,16 @@ class ChatParser(Parser):
         self.names(root)
         reading = self.reading
         self.shaped = self.shaped or "choices" in root or bool(usage) or root.get("object") == "list"
-        self.generated = self.generated or bool(choices)
-        reasons = [text(mapping(choice).get("finish_reason")) for choice in choices]
-        if any(reasons):
-            reading.finish_reasons = tuple(reason for reason in reasons if reason)
-        used = openai_usage(
-            usage,
-            provider=self.call.provider,
-            generates=reading.operation not in NO_GENERATION,
-        )
-        if stated(used):
-            reading.usage = used
+        if choices:
+            self.generated = True
+            reasons = [text(mapping(choice).get("finish_reason")) for choice in choices]
+            if any(reasons):
+                reading.finish_reasons = tuple([reason for reason in reasons if reason])
+        if usage:
+            generates = reading.operation not in NO_GENERATION
+            used = openai_usage(usage, provider=self.call.provider, generates=generates)
+            if stated(used):
+                reading.usage = used
         tier = text(root.get("service_tier")) or text(usage.get("service_tier"))
         reading.service_tier = tier or reading.service_tier
         if root.get("error") is not None:
@@ -82,7 +81,9 @@ class ChatParser(Parser):
 
     def _lines(self, root: dict[str, Any]) -> None:
         """Groq's compound systems: what each model inside used; together they are the total."""
-        models = sequence(mapping(root.get("usage_breakdown")).get("models"))
+        if "usage_breakdown" not in root:
+            return
+        models = sequence(mapping(root["usage_breakdown"]).get("models"))
         lines = []
         for entry in map(mapping, models):
             usage = openai_usage(mapping(entry.get("usage")), provider=self.call.provider)

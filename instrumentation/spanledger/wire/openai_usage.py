@@ -38,7 +38,11 @@ def _take(usage: Usage, details: dict[str, Any], fields: dict[str, str]) -> None
     for name, value in details.items():
         field = fields.get(name)
         if field is not None:
-            setattr(usage, field, count(value))
+            setattr(usage, field, value if type(value) is int and 0 <= value < _EVERYDAY else count(value))
+
+
+_EVERYDAY: Final = 1 << 31
+"""A count below it needs no further look."""
 
 
 def _first(*values: Any) -> int | None:
@@ -57,8 +61,24 @@ def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = T
     _input_details(usage, raw)
     _output_details(usage, raw)
     _totals(usage, raw, provider, generates=generates)
-    _other_units(usage, raw, provider)
+    if not raw.keys() <= _WITHOUT_OTHER_UNITS:
+        _other_units(usage, raw, provider)
     return usage
+
+
+_WITHOUT_OTHER_UNITS: Final = frozenset(
+    (
+        "prompt_tokens",
+        "completion_tokens",
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "input_tokens_details",
+        "output_tokens_details",
+    )
+)
 
 
 def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -81,24 +101,20 @@ def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
         raw.get("prompt_cache_hit_tokens"),  # DeepSeek
     )
     if details:
-        _more_of_input(usage, details)
+        _take(usage, details, _PARTS_OF_INPUT)
+        ttl = details.get("cache_write_tokens_details")
+        if isinstance(ttl, dict):
+            usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
+            usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
+            if usage.cache_write is None:
+                usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
+        cached = details.get("cached_tokens_details")
+        if isinstance(cached, dict):
+            _take(usage, cached, _PARTS_OF_CACHED)
     if usage.input is None:
         usage.input = total(
             count(raw.get("prompt_cache_hit_tokens")), count(raw.get("prompt_cache_miss_tokens"))
         )
-
-
-def _more_of_input(usage: Usage, details: dict[str, Any]) -> None:
-    _take(usage, details, _PARTS_OF_INPUT)
-    ttl = details.get("cache_write_tokens_details")
-    if isinstance(ttl, dict):
-        usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
-        usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
-        if usage.cache_write is None:
-            usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
-    cached = details.get("cached_tokens_details")
-    if isinstance(cached, dict):
-        _take(usage, cached, _PARTS_OF_CACHED)
 
 
 def _output_details(usage: Usage, raw: dict[str, Any]) -> None:

@@ -44,12 +44,9 @@ def shortened(data: bytes) -> bytes:
 
 def _closing(data: bytes, position: int) -> int:
     """Where the string that `position` lies in ends; -1 where that is not seen at once."""
-    start = position
     for _ in range(_QUOTES):
-        quote = before = data.find(b'"', position)
-        while before > start and data[before - 1] == 0x5C:
-            before -= 1
-        if quote < 0 or (quote - before) % 2 == 0:
+        quote = data.find(b'"', position)
+        if quote < 0 or _backslashes(data, quote) % 2 == 0:
             return quote
         position = quote + 1
     return -1
@@ -57,5 +54,13 @@ def _closing(data: bytes, position: int) -> int:
 
 def _cut(start: bytes) -> bytes:
     """Without an escape at its end that may be there in part."""
-    escape = start.rfind(b"\\", len(start) - _ESCAPE)
-    return start if escape < 0 else start[:escape].rstrip(b"\\")
+    last = start.rfind(b"\\", len(start) - _ESCAPE)
+    return start if last < 0 or _backslashes(start, last) % 2 else start[:last]
+
+
+def _backslashes(data: bytes, position: int) -> int:
+    """How many stand before `position`, which lies in a string."""
+    before = position
+    while data[before - 1] == 0x5C:
+        before -= 1
+    return position - before

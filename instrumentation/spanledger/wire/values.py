@@ -61,7 +61,7 @@ def money(value: Any, *, exponent: int = 0) -> str | None:
 
 def text(value: Any) -> str | None:
     """A name: a model, an id, a tier. Bounded, printable, never empty."""
-    if not isinstance(value, str) or not value:
+    if type(value) is not str or not value:
         return None
     if len(value) <= MAX_TEXT and value.isascii() and value.isprintable():
         return value
