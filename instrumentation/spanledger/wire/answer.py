@@ -110,6 +110,10 @@ class AnswerReader:
         self._call = call
         self._parser = parser
         self._type = _media_type(headers.get("content-type", ""))
+        # Without either it ends with the connection, and nothing tells whether that was meant; of vectors, a
+        # part cannot be taken for the whole.
+        framed = "content-length" in headers or "transfer-encoding" in headers
+        self._is_whole = call.known and (framed or call.operation == "embeddings")
         self._framing: _Framing | None = None
         self._document: Document | None = None
         self._array: Skimmer | None = None
@@ -160,8 +164,7 @@ class AnswerReader:
 
     def _one_object(self) -> Document:
         self._parser.streamed = False
-        vectors = self._call.operation == "embeddings" and self._call.known
-        self._document = Document(self._parser.SPEC, ends=vectors)
+        self._document = Document(self._parser.SPEC, self._parser.around if self._is_whole else None)
         return self._document
 
     def _event(self, name: bytes, data: bytes) -> None:

@@ -25,6 +25,8 @@ class Asked:
     stream: bool | None = None
     background: bool | None = None
     service_tier: str | None = None
+    choices: int | None = None
+    """How many answers are asked for."""
     image_size: str | None = None
     image_quality: str | None = None
     tools: Mapping[str, str] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from spanledger.wire.around import around_choice, around_vectors
 from spanledger.wire.marks import Mark, marks, unless_null
 from spanledger.wire.openai_usage import openai_usage
 from spanledger.wire.parser import Parser, stated
@@ -41,6 +42,11 @@ class ChatParser(Parser):
         b'"error"',
         b'"x_groq"',
     )
+
+    def around(self, data: bytes) -> dict[str, Any] | None:
+        if self.call.operation == "embeddings":
+            return around_vectors(data, self.SPEC)
+        return around_choice(data, self.SPEC) if self.call.asked.choices in (None, 1) else None
 
     def whole(self, root: dict[str, Any]) -> None:
         # `x_groq.usage` of an answer in one piece counts hardware caches; only a stream's is usage.

@@ -85,6 +85,10 @@ class Parser:
         """Take one event of a stream."""
         raise NotImplementedError
 
+    def around(self, data: bytes) -> dict[str, Any] | None:  # noqa: ARG002 - for those that can
+        """What `whole` takes, from the ends of a large answer that is known to be whole; None: it is read."""
+        return None
+
     def end_mark(self) -> None:
         """`[DONE]` was seen."""
         self.complete = True

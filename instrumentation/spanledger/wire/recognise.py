@@ -16,7 +16,7 @@ from spanledger.wire.call import OTHER, Asked, Call
 from spanledger.wire.hosts import provider_of
 from spanledger.wire.routes import route_of
 from spanledger.wire.skim import HAS, KEEP, skim
-from spanledger.wire.values import mapping, sequence, text
+from spanledger.wire.values import count, mapping, sequence, text
 
 if TYPE_CHECKING:
     from spanledger.wire.reading import Recognised, Request
@@ -30,6 +30,7 @@ _REQUEST: Final[dict[str, Any]] = {
     "background": KEEP,
     "service_tier": KEEP,
     "serviceTier": KEEP,
+    "n": KEEP,
     "size": KEEP,
     "quality": KEEP,
     "input": HAS,
@@ -142,6 +143,7 @@ _PLAIN: Final = (
     "background",
     "service_tier",
     "serviceTier",
+    "n",
     "size",
     "quality",
 )
@@ -239,6 +241,7 @@ def _asked_of(body: dict[str, Any]) -> Asked:
         stream=stream if isinstance(stream, bool) else None,
         background=background if isinstance(background, bool) else None,
         service_tier=text(body.get("service_tier")) or text(body.get("serviceTier")),
+        choices=count(body.get("n")),
         image_size=text(body.get("size")),
         image_quality=text(body.get("quality")),
     )

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_KEPT: Final = 3072
-"""Bytes of a long string that stay: a name of `MAX_TEXT` characters, each a pair of surrogates in escapes."""
+_KEPT: Final = 4096
+"""Bytes of a long string that stay: more than `MAX_TEXT` characters, each a pair of surrogates in escapes."""
 _LONG_STRINGS: Final = 16
 """That many are cut; a text of more is mostly short ones, which are parsed faster than looked at."""
 # Possessive throughout. What fits none of these is a string that may be long.

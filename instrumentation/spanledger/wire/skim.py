@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from spanledger.wire.shorten import shortened
 from spanledger.wire.skimmer import COUNT, HAS, KEEP, Skimmer, Spec, parsed
 
-__all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "skim"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "pruned", "skim"]
 
 _SMALL: Final = 1 << 16
 """Bytes up to which a whole text is parsed at once in C and pruned: faster, and soon forgotten."""
 _SHORT: Final = 1 << 13
 """Bytes up to which its strings are not worth being cut."""
-_END: Final = 2048
-"""Bytes at either end of a text in which its small members are looked for."""
 
 
 def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
@@ -25,7 +26,7 @@ def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
     short = data if long_texts or len(data) <= _SHORT else shortened(data)
     if len(short) <= _SMALL:
         try:
-            return _pruned(parsed(short), spec)
+            return pruned(parsed(short), spec)
         except (ValueError, RecursionError):
             pass  # A skimmer is more lenient; what it finds does not depend on the size.
     skimmer = Skimmer(spec)
@@ -33,7 +34,8 @@ def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
     return skimmer.root if skimmer.closed else None
 
 
-def _pruned(value: Any, spec: Any) -> Any:
+def pruned(value: Any, spec: Any) -> Any:
+    """The wanted members of a value."""
     if spec == KEEP:
         return value
     if isinstance(spec, dict):
@@ -43,10 +45,10 @@ def _pruned(value: Any, spec: Any) -> Any:
         for name, member in value.items():
             inner = spec.get(name)
             if inner is not None:
-                members[name] = member if inner == KEEP else _pruned(member, inner)
+                members[name] = member if inner == KEEP else pruned(member, inner)
         return members
     if isinstance(spec, list):
-        return [_pruned(item, spec[0]) for item in value] if isinstance(value, list) else None
+        return [pruned(item, spec[0]) for item in value] if isinstance(value, list) else None
     if spec == COUNT:
         return len(value) if isinstance(value, list) else None
     return True
@@ -55,14 +57,12 @@ def _pruned(value: Any, spec: Any) -> Any:
 class Document:
     """One JSON text: in one piece, or in several, collected while they are few bytes and skimmed else."""
 
-    __slots__ = ("_ends", "_first", "_more", "_skimmer", "_spec")
+    __slots__ = ("_around", "_first", "_more", "_skimmer", "_spec")
 
-    def __init__(self, spec: Spec, *, ends: bool = False) -> None:
-        """`ends`: the large array in it holds nothing that anybody wrote (vectors), so that what stands
-        before and behind it can be read without passing through it, unless the text was cut.
-        """
+    def __init__(self, spec: Spec, around: Callable[[bytes], dict[str, Any] | None] | None = None) -> None:
+        """`around`: finds the wanted members of a large text from its ends, or says None."""
         self._spec = spec
-        self._ends = ends
+        self._around = around
         self._first: bytes | None = None
         """Not copied: it may be all of a large answer."""
         self._more = bytearray()
@@ -88,28 +88,11 @@ class Document:
         whole = self._first or b""
         if self._more:
             whole += self._more
-        elif self._ends and ended and len(whole) > _SMALL and (root := ends(whole, self._spec)) is not None:
+        elif (
+            self._around is not None
+            and ended
+            and len(whole) > _SHORT
+            and (root := self._around(whole)) is not None
+        ):
             return root
         return skim(whole, self._spec)
-
-
-def ends(data: bytes, spec: Any) -> dict[str, Any] | None:
-    """The wanted members that stand before and behind one large array at the root.
-
-    None where it is not as simple as that, or no usage stands there. The text is taken to be whole: of one
-    that was cut inside the array, the end of an element would pass for the root's.
-    """
-    tail = data[-_END:].rstrip()
-    closing = tail.rfind(b"]")
-    behind = tail[closing + 1 :].lstrip()
-    if closing < 0 or not behind.startswith(b","):
-        return None
-    try:
-        last = parsed(b"{" + behind[1:])
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(last, dict) or not isinstance(last.get("usage"), dict):
-        return None
-    first = Skimmer(spec)
-    first.feed(data[:_END])
-    return {**first.members, **_pruned(last, spec)}

@@ -194,6 +194,12 @@ class Skimmer:
         under_way = frame.key if frame.object and frame.spec.get(frame.key) == HAS else None
         return frame.members if under_way is None else {**frame.members, under_way: True}
 
+    @property
+    def passes_array(self) -> bool:
+        """Whether it is inside of a member of the root that is wanted for being there, no text or number."""
+        root = self._stack[0] if len(self._stack) == 1 else None
+        return root is not None and root.object and root.spec.get(root.key) == HAS and self._depth > 0
+
     def feed(self, data: bytes) -> None:
         if self._carry:
             data = self._carry + data

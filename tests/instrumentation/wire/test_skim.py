@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger.wire.skim import _SMALL, COUNT, HAS, KEEP, Document, Skimmer, skim
@@ -164,60 +164,3 @@ def test_what_a_skimmer_holds_does_not_grow_with_what_it_passes_by():
     skimmer.feed(b'0], "id": "yes"}')
     assert skimmer.root == {"id": "yes"}
     assert peak < 1_000_000
-
-
-VECTORS = [{"object": "embedding", "index": n, "embedding": [0.25, -1.5e-3, n] * 1500} for n in range(4)]
-EMBEDDINGS = {
-    "object": KEEP,
-    "model": KEEP,
-    "data": HAS,
-    "usage": KEEP,
-    "id": KEEP,
-    "meta": KEEP,
-}
-ODD = TEXT | st.sampled_from(["a]", '],"usage":{"prompt_tokens":9}', "]}", "\\", 'x"],'])
-SMALL_MEMBERS = st.dictionaries(
-    st.sampled_from(["object", "model", "id", "meta", "other"]),
-    ODD | st.lists(ODD, max_size=2) | st.dictionaries(st.sampled_from(["usage", "a"]), ODD, max_size=2),
-    max_size=4,
-)
-USAGE = st.fixed_dictionaries({"prompt_tokens": st.integers(0, 99)}) | st.none() | ODD
-
-
-@st.composite
-def around_vectors(draw):
-    root = {**draw(SMALL_MEMBERS), "first": 1}
-    if draw(st.booleans()):
-        root["usage"] = draw(USAGE)
-    root["data"] = VECTORS
-    if draw(st.booleans()):
-        root.pop("usage", None)
-        root["usage"] = draw(USAGE)
-    root |= {key: value for key, value in draw(SMALL_MEMBERS).items() if key not in root}
-    separators = draw(st.sampled_from([(",", ":"), None]))
-    return json.dumps(root, indent=draw(st.sampled_from([None, 1])), separators=separators).encode()
-
-
-@settings(max_examples=60)
-@given(around_vectors())
-def test_vectors_are_passed_by_and_what_stands_around_them_is_read_as_ever(data):
-    document = Document(EMBEDDINGS, ends=True)
-    document.feed(data)
-    assert document.root() == skim(data, EMBEDDINGS)
-
-
-@settings(max_examples=30)
-@given(st.integers(1, 10**6))
-def test_vectors_that_were_cut_state_nothing(cut):
-    data = json.dumps({"data": VECTORS, "usage": {"prompt_tokens": 5}}).encode()
-    document = Document(EMBEDDINGS, ends=True)
-    document.feed(data[: -1 - cut % (len(data) - 1)])
-    assert document.root(ended=False) is None
-
-
-def test_vectors_in_pieces_are_read_as_in_one():
-    data = json.dumps({"model": "m", "data": VECTORS, "usage": {"prompt_tokens": 5}}).encode()
-    document = Document(EMBEDDINGS, ends=True)
-    for piece in (data[:70_000], data[70_000:90_000], b"", data[90_000:]):
-        document.feed(piece)
-    assert document.root() == {"model": "m", "data": True, "usage": {"prompt_tokens": 5}}
