@@ -44,7 +44,7 @@ class AiohttpHooks:
             self._session._request = current.__wrapped__  # noqa: SLF001
 
     async def _request(self, wrapped: Callable[..., Any], session: Any, args: Any, kwargs: Any) -> Any:
-        meter = metering.active()
+        meter = metering.in_force
         begun = None if meter is None else _begin(meter, session, args, kwargs)
         if begun is None:
             return await wrapped(*args, **kwargs)

@@ -62,14 +62,17 @@ class Call:
     """One exchange under way. Finished exactly once."""
 
     __slots__ = (
-        "_begun", "_decoder", "_facts", "_finished", "_held", "_pieces", "_reader", "_recognised", "_record",
-        "pid",
+        "_begun", "_decoded", "_decoder", "_facts", "_finished", "_head", "_held", "_pieces", "_reader",
+        "_recognised", "_record", "pid",
     )  # fmt: skip
 
     def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
         self._record = record
         self._recognised = recognised
         self._facts = facts
+        self._head: Mapping[str, str] | None = None
+        """Of the answer, until it is looked at."""
+        self._decoded = False
         self._reader: Reader | None = None
         self._decoder: ContentDecoder | None = None
         self._pieces: list[bytes] = []
@@ -91,9 +94,20 @@ class Call:
         return self._finished.locked() or self.pid != os.getpid()
 
     def answered(self, status: int, headers: Mapping[str, str], *, decoded: bool) -> None:
-        """The answer's head is there. `decoded`: what `feed` will get has no Content-Encoding any more."""
+        """The answer's head is there. `decoded`: what `feed` will get has no Content-Encoding any more.
+
+        It is looked at when the first of the body is: the app waits for that.
+        """
+        self._facts.status = status
+        self._head = headers
+        self._decoded = decoded
+
+    def _open(self) -> None:
+        """Look at the answer's head."""
+        headers, self._head = self._head, None
+        if headers is None:
+            return
         facts = self._facts
-        facts.status = status
         try:
             metered_by = headers.get(METERED_HEADER)
             if metered_by is not None:
@@ -102,15 +116,15 @@ class Call:
                 if (request_id := headers.get(header)) is not None:
                     facts.provider_request_id = _name(request_id)
                     break
-            self._reader = self._recognised.reader(status, headers)
-            if not decoded:
+            self._reader = self._recognised.reader(facts.status or 0, headers)
+            if not self._decoded:
                 self._decoder = content_decoder(headers.get("content-encoding"))
         except Exception:
             self._broken("reader")
 
     def feed(self, data: bytes) -> None:
         """A piece of the body, as the app is about to get it."""
-        if self._reader is None:
+        if self._head is None and self._reader is None:
             return
         if self._facts.first_chunk_ns is None and data:
             self._facts.first_chunk_ns = time.time_ns()
@@ -121,7 +135,7 @@ class Call:
 
     def whole(self, content: bytes) -> None:
         """All of the body, decoded, instead of `feed` and `finish`."""
-        if content and self._reader is not None:
+        if content:
             self._facts.first_chunk_ns = time.time_ns()
             self._pieces = [content]
         self.finish(ended=True)
@@ -133,6 +147,7 @@ class Call:
 
     def _read(self) -> None:
         """Have the reader take what is held."""
+        self._open()
         data = self._taken()
         self._begun = True
         try:
@@ -152,6 +167,7 @@ class Call:
             return
         reaper.finished(self)
         self._facts.ended_ns = time.time_ns()
+        self._open()
         readings: list[Reading] = []
         in_one_piece = ended and not self._begun and self._decoder is None
         if self._pieces and not in_one_piece:

@@ -65,7 +65,7 @@ class LibraryHooks:
     def _sync(self, send: Callable[..., Any]) -> Any:
         @functools.wraps(send)
         def metered(client: Any, request: Any, **kwargs: Any) -> Any:
-            meter = metering.active()
+            meter = metering.in_force
             if meter is None or (seen := self._seen(request)) is None:
                 return send(client, request, **kwargs)
             begun = meter.begin(seen)
@@ -90,7 +90,7 @@ class LibraryHooks:
     def _async(self, send: Callable[..., Any]) -> Any:
         @functools.wraps(send)
         async def metered(client: Any, request: Any, **kwargs: Any) -> Any:
-            meter = metering.active()
+            meter = metering.in_force
             if meter is None or (seen := self._seen(request)) is None:
                 return await send(client, request, **kwargs)
             begun = meter.begin(seen)
@@ -110,8 +110,10 @@ class LibraryHooks:
             may_be = by_address(method, host, path)
             if may_be is False:
                 return None
-            # Present only where the body is already whole; a streamed one is the app's to send.
-            body = self._content(request)
+            try:
+                body = request.content
+            except self._library.StreamError:
+                body = None  # a streamed one is the app's to send; to read it would consume it
             if may_be is None and not may_ask(body):
                 return None
             return Request(
@@ -234,12 +236,12 @@ class LibraryHooks:
             headers = response.headers
             if hide and headers.get("content-type", "").startswith("text/event-stream"):
                 decoder = content_decoder(headers.get("content-encoding"))
-                call.answered(response.status_code, headers, decoded=True)
+                call.answered(response.status_code, headers_of(response), decoded=True)
                 response.stream = tee(response.stream, call, usage_filter=UsageEventFilter(), decoder=decoder)
                 for name in ("content-encoding", "content-length"):
                     headers.pop(name, None)
             else:
-                call.answered(response.status_code, headers, decoded=False)
+                call.answered(response.status_code, headers_of(response), decoded=False)
                 response.stream = tee(response.stream, call)
         except Exception:
             health.count(

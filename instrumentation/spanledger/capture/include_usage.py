@@ -41,23 +41,24 @@ _SIGNED_HEADERS = (
 
 
 def amended_body(request: Request) -> bytes | None:
-    """The body with usage asked for, or None where the request must go out as the app made it."""
-    if request.method != "POST" or request.body is None or b'"stream"' not in request.body:
+    """The body of a request for a stream, asking for usage; None where it must go out as the app made it."""
+    body = request.body
+    if request.method != "POST" or body is None:
         return None
     if _PATHS.search(request.path) is None or not _accepts(request) or _signed(request):
         return None
     if request.headers.get("content-encoding", "identity") != "identity":
         return None
+    if b'"stream_options"' not in body:
+        return _inserted(body)
     try:
-        root = json.loads(request.body)
+        root = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(root, dict) or root.get("stream") is not True:
+    if not isinstance(root, dict):
         return None
     if "stream_options" not in root:
-        # Inserted as text: every other byte of the app's body stays as the app wrote it.
-        start = request.body.index(b"{") + 1
-        return request.body[:start] + b'"stream_options":{"include_usage":true},' + request.body[start:]
+        return _inserted(body)
     options = root["stream_options"]
     if options is None:
         options = {}
@@ -65,6 +66,12 @@ def amended_body(request: Request) -> bytes | None:
         return None
     root["stream_options"] = {**options, "include_usage": True}
     return json.dumps(root, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def _inserted(body: bytes) -> bytes:
+    """As text: every other byte of the app's body stays as the app wrote it."""
+    start = body.index(b"{") + 1
+    return body[:start] + b'"stream_options":{"include_usage":true},' + body[start:]
 
 
 def _accepts(request: Request) -> bool:

@@ -140,16 +140,12 @@ def _resend_count(headers: Mapping[str, str]) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else None
 
 
-_active: Meter | None = None
-
-
-def active() -> Meter | None:
-    """The meter in force, or None while nothing is metered."""
-    return _active
+in_force: Meter | None = None
+"""None while nothing is metered. Every request of the app looks here."""
 
 
 def activate(meter: Meter | None) -> Meter | None:
     """Put a meter (or none) in force; returns the one before."""
-    global _active
-    before, _active = _active, meter
+    global in_force
+    before, in_force = in_force, meter
     return before

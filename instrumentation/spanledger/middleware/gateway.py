@@ -31,4 +31,4 @@ def checked(name: str | None) -> str | None:
 
 def metering_now() -> bool:
     """Whether calls are metered at all: else the caller must bill them."""
-    return metering.active() is not None
+    return metering.in_force is not None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanledger.capture.include_usage import UsageEventFilter, amended_body
+from spanledger.wire import recognise
 from spanledger.wire.reading import Request
 
 
@@ -34,6 +35,7 @@ def test_other_stream_options_of_the_app_are_kept():
         chat(stream_options={"include_usage": True}),
         chat(stream_options="odd"),
         chat(stream=False),
+        chat(stream=1),
         chat(host="llm.internal"),
         chat(host="api.mistral.ai"),
         chat(host="evil-api.openai.com.example"),
@@ -51,7 +53,8 @@ def test_other_stream_options_of_the_app_are_kept():
     ids=lambda r: f"{r.host}{r.path}",
 )
 def test_it_is_never_added_over_the_apps_own_word_nor_where_it_may_be_refused(request_):
-    assert amended_body(request_) is None
+    recognised = recognise(request_)
+    assert recognised is None or not recognised.asks_for_stream or amended_body(request_) is None
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,8 @@ def test_it_is_never_added_over_the_apps_own_word_nor_where_it_may_be_refused(re
     [
         chat(host="eu.api.openai.com"),
         chat(path="/v1/completions"),
+        chat(user='"stream_options"'),
+        chat(user="stream_options"),
         chat(
             host="acme.openai.azure.com",
             path="/openai/deployments/d/chat/completions",
@@ -69,6 +74,7 @@ def test_it_is_never_added_over_the_apps_own_word_nor_where_it_may_be_refused(re
     ids=lambda r: f"{r.host}{r.path}",
 )
 def test_it_is_added_for_hosts_and_versions_known_to_accept_it(request_):
+    assert recognise(request_).asks_for_stream
     assert json.loads(amended_body(request_))["stream_options"] == {"include_usage": True}
 
 
