@@ -8,11 +8,10 @@ encoded once and remembered. Field numbers: opentelemetry/proto/trace/v1/trace.p
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from spanledger import names
 from spanledger.delivery.otlp import EncodedSpan, delimited, group_of, varint
+from spanledger.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +29,6 @@ _UNSET: Final = b"\x7a\x02\x18\x00"
 _ERROR: Final = b"\x7a\x02\x18\x02"
 _HAS_IS_REMOTE: Final = 0x100
 _IS_REMOTE: Final = 0x200
-_UNIQUE: Final = frozenset((names.RESPONSE_ID, names.PROVIDER_REQUEST_ID, names.BILLING_KEY))
-"""Texts that no other call has; to remember them is no use."""
 
 
 def encoder(resource: Resource, scope: InstrumentationScope) -> Callable[[Finished], EncodedSpan]:
@@ -46,11 +43,19 @@ def encoder(resource: Resource, scope: InstrumentationScope) -> Callable[[Finish
 
 
 def _message(span: Finished) -> bytes:
-    parent = span.parent
+    parent, recurring = span.parent, span.recurring
+    if recurring.encoded is None:
+        recurring.encoded = b"".join(
+            (
+                b"\x2a" + delimited(recurring.name.encode("utf-8", "replace")),
+                *_attributes(recurring.attributes),
+                _ERROR if recurring.failed else _UNSET,
+            )
+        )
     flags = _HAS_IS_REMOTE
     parts = [
         _HEAD.pack(b"\x0a\x10", span.trace_id, b"\x12\x08", span.span_id),
-        _name(span.name),
+        recurring.encoded,
     ]
     if parent is not None:
         if parent.is_remote:
@@ -62,71 +67,55 @@ def _message(span: Finished) -> bytes:
     parts.append(
         _TIMES.pack(_KIND_CLIENT, b"\x39", span.started_ns, b"\x41", span.ended_ns, b"\x85\x01", flags)
     )
-    recurring = span.recurring
-    if recurring is not None:
-        if recurring.encoded is None:
-            recurring.encoded = b"".join(_attributes(recurring.attributes))
-        parts.append(recurring.encoded)
     parts += _attributes(span.attributes)
-    parts.append(_ERROR if span.failed else _UNSET)
     return b"".join(parts)
 
 
 def _attributes(attributes: dict[str, Value]) -> list[bytes]:
     parts: list[bytes] = []
     for key, value in attributes.items():
-        kind = type(value)
-        if kind is int and 0 <= value < 0x4000:  # type: ignore[operator]
-            if value < 0x80:  # type: ignore[operator]
-                parts.append(_known(key, value))
+        if type(value) is int and 0 <= value < 0x4000:
+            one, two = _before_number[key]
+            if value < 0x80:
+                parts.append(one)
+                parts.append(varint(value))
             else:
-                parts.append(_before_number(key, 2))
-                parts.append(_two_bytes(value & 0x7F | 0x80, value >> 7))  # type: ignore[operator]
-        elif kind is str and key in _UNIQUE:
-            text = value.encode("utf-8", "replace")  # type: ignore[union-attr]
-            parts.append(_before_text(key, len(text)))
+                parts.append(two)
+                parts.append(_two_bytes(value & 0x7F | 0x80, value >> 7))
+        elif type(value) is str:
+            text = value.encode("utf-8", "replace")
+            parts.append(_before_text[key, len(text)])
             parts.append(text)
-        elif kind is str or kind is bool:
-            parts.append(_known(key, value))
         else:
-            parts.append(_attribute(key, value))
+            parts.append(b"\x4a" + delimited(_key(key) + b"\x12" + delimited(_value(value))))
     return parts
 
 
-def _attribute(key: str, value: Value) -> bytes:
-    name, encoded = _key(key), _value(value)
-    return b"\x4a" + delimited(name + b"\x12" + delimited(encoded))
-
-
-_known: Final = lru_cache(maxsize=8192, typed=True)(_attribute)
-
-
-@lru_cache(maxsize=1024)
 def _key(key: str) -> bytes:
     return b"\x0a" + delimited(key.encode("utf-8", "replace"))
 
 
-@lru_cache(maxsize=4096)
-def _before_number(key: str, size: int) -> bytes:
-    """What stands before a number that takes so many bytes."""
+def _before_numbers(key: str) -> tuple[bytes, bytes]:
+    """What stands before a number of one byte, and of two."""
     name = _key(key)
-    return b"".join((b"\x4a", varint(len(name) + 3 + size), name, b"\x12", varint(1 + size), b"\x18"))
+    one, two = (
+        b"".join((b"\x4a", varint(len(name) + 3 + size), name, b"\x12", varint(1 + size), b"\x18"))
+        for size in (1, 2)
+    )
+    return one, two
 
 
-@lru_cache(maxsize=4096)
-def _before_text(key: str, size: int) -> bytes:
+def _before_texts(key_and_size: tuple[str, int]) -> bytes:
     """What stands before a text of so many bytes."""
+    key, size = key_and_size
     head = b"\x0a" + varint(size)
     inner = _key(key) + b"\x12" + varint(len(head) + size) + head
     return b"\x4a" + varint(len(inner) + size) + inner
 
 
+_before_number: Final = Remembered(_before_numbers)
+_before_text: Final = Remembered(_before_texts)
 _two_bytes: Final = struct.Struct("2B").pack
-
-
-@lru_cache(maxsize=1024)
-def _name(name: str) -> bytes:
-    return b"\x2a" + delimited(name.encode("utf-8", "replace"))
 
 
 def _value(value: Value) -> bytes:

@@ -107,7 +107,7 @@ class LibraryHooks:
             url = request.url
             method, host = request.method, url.host
             path, _, query = url.raw_path.partition(b"?")
-            may_be = by_address(method, host, path)
+            may_be = by_address[method, host, path]
             if may_be is False:
                 return None
             try:

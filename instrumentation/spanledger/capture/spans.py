@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from spanledger import names
+from spanledger.attribution import Attribution
 from spanledger.capture.tracing import Finished, Recurring, ids
+from spanledger.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from spanledger.capture.tracing import Value
-    from spanledger.context import Attribution
     from spanledger.wire.reading import Line, Reading, Usage
 
 
@@ -65,19 +65,23 @@ _SAID_NAMES = (
 )
 
 
-@lru_cache(maxsize=1024)
-def _recurring(
-    who: Attribution, exchange: tuple[Value | None, ...], said: tuple[Value | None, ...]
-) -> Recurring:
-    """What a call has in common with others of its client, host and models: made once."""
-    told = zip((*_EXCHANGE_NAMES, *_SAID_NAMES), (*exchange, *said), strict=True)
-    attributes = {name: value for name, value in told if value is not None and value != ()}
+def _recur(key: tuple[Any, ...]) -> Recurring:
+    """What a call has in common with others of its client, host and models."""
+    who = Attribution(*key[:3])
+    attributes = {
+        name: value
+        for name, value in zip(_RECURRING_NAMES, key[3:], strict=True)
+        if value is not None and value != ()
+    }
     attributes.update(_attribution(who))
     if names.METERED_BY in attributes:
         attributes[names.BILLABLE] = "no"
-    return Recurring(attributes)
+    model = attributes.get(names.REQUEST_MODEL) or attributes.get(names.RESPONSE_MODEL) or ""
+    name = f"{attributes[names.OPERATION]} {model}".rstrip()
+    return Recurring(name, attributes, failed=names.ERROR_TYPE in attributes)
 
 
+_recurring: Final = Remembered(_recur)
 _EXCHANGE_NAMES = (
     names.SERVER_ADDRESS,
     names.SERVER_PORT,
@@ -86,31 +90,27 @@ _EXCHANGE_NAMES = (
     names.HTTP_STATUS,
     names.FINISH_REASONS,
 )
+_RECURRING_NAMES = (*_EXCHANGE_NAMES, *_SAID_NAMES)
 
 
 def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading) -> None:
     """Make the spans of one reading: the call, then a child for each of its lines."""
-    operation, parent = reading.operation, facts.parent
+    who, parent = facts.attribution, facts.parent
     trace_id, span_id = ids(parent)
-    exchange = (
+    recurring = _recurring[
+        who.client_id,
+        who.project,
+        who.labels,
         facts.host,
         facts.port,
         facts.metered_by,
         facts.resend_count,
         facts.status,
         tuple(reading.finish_reasons),
-    )
-    span = Finished(
-        f"{operation} {reading.request_model or reading.response_model or ''}".rstrip(),
-        trace_id,
-        span_id,
-        parent,
-        facts.started_ns,
-        facts.ended_ns,
-        reading.error_type is not None,
-        _call_attributes(facts, reading),
-        _recurring(facts.attribution, exchange, _said(reading)),
-    )
+        *_said(reading),
+    ]
+    started, ended = facts.started_ns, facts.ended_ns
+    span = Finished(trace_id, span_id, parent, started, ended, _call_attributes(facts, reading), recurring)
     record(span)
     if not reading.lines:
         return
@@ -118,10 +118,9 @@ def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading)
     seen: dict[str, int] = {}
     for line in reading.lines:
         seen[line.kind] = ordinal = seen.get(line.kind, 0) + 1
-        name = f"{operation} {line.model or ''}".rstrip()
+        name = f"{reading.operation} {line.model or ''}".rstrip()
         attributes = _line_attributes(facts, reading, line, ordinal)
-        started, ended = facts.started_ns, facts.ended_ns
-        record(Finished(name, *ids(context), context, started, ended, failed=False, attributes=attributes))
+        record(Finished(*ids(context), context, started, ended, attributes, Recurring(name, {})))
 
 
 def _attribution(who: Attribution) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -31,9 +31,11 @@ Value = str | bool | int | float | tuple[str, ...]
 
 @dataclass(slots=True, eq=False)
 class Recurring:
-    """Attributes that many spans have alike; one object for all of them."""
+    """What many spans have alike; one object for all of them."""
 
+    name: str
     attributes: dict[str, Value]
+    failed: bool = False
     encoded: bytes | None = None
     """Set by who encodes them first."""
 
@@ -42,16 +44,14 @@ class Recurring:
 class Finished:
     """A billing span. Its kind is CLIENT, its scope ours."""
 
-    name: str
     trace_id: bytes
     span_id: bytes
     parent: SpanContext | None
     started_ns: int
     ended_ns: int
-    failed: bool
     attributes: dict[str, Value]
     """Its own, beside those that recur."""
-    recurring: Recurring | None = None
+    recurring: Recurring
 
     @property
     def trace_state(self) -> TraceState | None:
@@ -79,8 +79,12 @@ def ids(parent: SpanContext | None) -> tuple[bytes, bytes]:
         drawn = os.urandom(24)
         trace_id = drawn[8:] if parent is None else parent.trace_id.to_bytes(16)
         span_id = drawn[:8]
-        if any(trace_id) and any(span_id):
+        if trace_id != _NO_TRACE and span_id != _NO_SPAN:
             return trace_id, span_id
+
+
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
 
 
 def our_resource(service_name: str | None = None) -> Resource:
@@ -105,14 +109,14 @@ def readable(take: Callable[[ReadableSpan], None]) -> Callable[[Finished], None]
     def record(span: Finished) -> None:
         take(
             ReadableSpan(
-                name=span.name,
+                name=span.recurring.name,
                 context=span.context(),
                 parent=span.parent,
                 resource=resource,
-                attributes=span.attributes | (span.recurring.attributes if span.recurring else {}),
+                attributes=span.attributes | span.recurring.attributes,
                 kind=SpanKind.CLIENT,
                 instrumentation_scope=scope,
-                status=Status(StatusCode.ERROR if span.failed else StatusCode.UNSET),
+                status=Status(StatusCode.ERROR if span.recurring.failed else StatusCode.UNSET),
                 start_time=span.started_ns,
                 end_time=span.ended_ns,
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from spanledger import health
+from spanledger.remembered import Remembered
 from spanledger.wire.anthropic import AnthropicParser
 from spanledger.wire.batches import BatchFileParser, BatchObjectParser, GeminiBatchParser
 from spanledger.wire.bedrock import ConverseParser, InvokeParser
@@ -98,9 +98,7 @@ class _Unbilled:
         return [reading]
 
 
-@lru_cache(maxsize=256)
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+_media_types: Final = Remembered[str](lambda content_type: content_type.partition(";")[0].strip().lower(), 64)
 
 
 class AnswerReader:
@@ -109,7 +107,7 @@ class AnswerReader:
     def __init__(self, call: Call, parser: Parser, headers: Mapping[str, str]) -> None:
         self._call = call
         self._parser = parser
-        self._type = _media_type(headers.get("content-type", ""))
+        self._type = _media_types[headers.get("content-type", "")]
         # Without either it ends with the connection, and nothing tells whether that was meant; of vectors, a
         # part cannot be taken for the whole.
         framed = "content-length" in headers or "transfer-encoding" in headers

@@ -8,10 +8,10 @@ host, path or two words in it suggest a call, and then only at a few members of 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from spanledger.remembered import Remembered
 from spanledger.wire.call import OTHER, Asked, Call
 from spanledger.wire.hosts import provider_of
 from spanledger.wire.routes import route_of
@@ -57,25 +57,26 @@ _SHORT: Final = 2048
 _FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
 
 
-@lru_cache(maxsize=4096)
-def _known(method: str, host: str, path: str) -> tuple[str | None, tuple[Route, dict[str, str]] | None]:
+def _look_up(asked: tuple[str, str, str]) -> tuple[str | None, tuple[Route, dict[str, str]] | None]:
     """The provider at a host, and the route with what its path names. Apps repeat a few of them."""
+    method, host, path = asked
     provider = provider_of(host)
     found = route_of(method, path, provider)
     return provider, None if found is None else (found[0], found[1].groupdict())
 
 
-@lru_cache(maxsize=4096)
-def by_address(method: str, host: str, path: bytes) -> bool | None:
-    """Whether a request to this address may be a call, its query aside; None: its body decides.
-
-    For the many requests that are none: what is False here needs no further look.
-    """
-    text_path = path.decode("ascii", "replace")
-    provider, found = _known(method, host, text_path)
+def _by_address(asked: tuple[str, str, bytes]) -> bool | None:
+    method, host, path = asked[0], asked[1], asked[2].decode("ascii", "replace")
+    provider, found = _known[method, host, path]
     if found is not None:
         return True
-    return False if method != "POST" or (provider and _STORED.search(text_path)) else None
+    return False if method != "POST" or (provider and _STORED.search(path)) else None
+
+
+_known: Final = Remembered(_look_up, 4096)
+by_address: Final = Remembered(_by_address, 4096)
+"""Whether a request of this method, to this host and path, may be a call, its query aside; None: its body
+decides. For the many requests that are none: what is False here needs no further look."""
 
 
 def may_ask(body: bytes | None) -> bool:
@@ -89,13 +90,14 @@ def may_ask(body: bytes | None) -> bool:
 
 def recognise(request: Request) -> Recognised | None:
     method, host, path, body = request.method, request.host, request.path, request.body
-    provider, found = _known(method, host, path)
+    provider, found = _known[method, host, path]
     if found is None:
         return _by_body(request, provider)
     members = _body(request)
     if "tools" not in members and found[0].operation != "speech":
+        said = [members.get(name) for name in _PLAIN]
         try:
-            return _plain(method, host, path, body is None, *map(members.get, _PLAIN))
+            return _plain[method, host, path, body is None, *said, *map(type, said[:_TYPED])]
         except TypeError:
             pass  # a name that is an array or an object
     return _listed(method, host, path, body is None, _asked(request, members))
@@ -103,7 +105,7 @@ def recognise(request: Request) -> Recognised | None:
 
 def _listed(method: str, host: str, path: str, streamed: bool, asked: Asked) -> Call | None:
     """A request to a path of `ROUTES`; `streamed`: its body is the app's to send, and was not looked at."""
-    provider, found = _known(method, host, path)
+    provider, found = _known[method, host, path]
     if found is None:
         return None
     route, named = found
@@ -135,23 +137,30 @@ def _listed(method: str, host: str, path: str, streamed: bool, asked: Asked) -> 
 
 
 _PLAIN: Final = (
+    "stream",
+    "background",
+    "n",
     "model",
     "model_id",
     "agent",
-    "stream",
-    "background",
     "service_tier",
     "serviceTier",
-    "n",
     "size",
     "quality",
 )
 
 
-@lru_cache(maxsize=256, typed=True)
-def _plain(method: str, host: str, path: str, streamed: bool, *values: Any) -> Call | None:
+_TYPED: Final = 3
+"""How many of them, the first, are no texts: of these 1 and true are not the same."""
+
+
+def _plainly(key: tuple[Any, ...]) -> Call | None:
     """A call whose request tells no more than `_PLAIN`. Apps make the same few again and again."""
-    return _listed(method, host, path, streamed, _asked_of(dict(zip(_PLAIN, values, strict=True))))
+    method, host, path, streamed, *values = key
+    return _listed(method, host, path, streamed, _asked_of(dict(zip(_PLAIN, values, strict=False))))
+
+
+_plain: Final = Remembered(_plainly, 256)
 
 
 _BY_SHAPE: Final = frozenset(("openai_chat", "openai_responses", "anthropic", "gemini", "cohere", "ollama"))
@@ -225,7 +234,7 @@ def _asked(request: Request, body: dict[str, Any]) -> Asked:
     tools = [mapping(tool) for tool in sequence(body.get("tools"))]
     models = {text(tool.get("type")): text(tool.get("model")) for tool in tools}
     asked.tools = {kind: model for kind, model in models.items() if kind and model}
-    found = _known(request.method, request.host, request.path)[1]
+    found = _known[request.method, request.host, request.path][1]
     if found is not None and found[0].operation == "speech" and request.body:
         # Speech is billed by the character where the model is billed by nothing else.
         spoken = mapping(skim(request.body, {"input": KEEP}, long_texts=True)).get("input")

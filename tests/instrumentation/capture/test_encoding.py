@@ -26,18 +26,17 @@ REMOTE = SpanContext(
 )
 
 
-def span(**more):
+def span(name="chat gpt-4o", failed=False, **more):
     trace_id, span_id = ids(more.get("parent"))
     return Finished(
         **{
-            "name": "chat gpt-4o",
             "trace_id": trace_id,
             "span_id": span_id,
             "parent": None,
             "started_ns": 1_700_000_000_000_000_001,
             "ended_ns": 1_700_000_000_000_000_002,
-            "failed": False,
             "attributes": {names.CLIENT_ID: "acme"},
+            "recurring": Recurring(name, {}, failed=failed),
             **more,
         }
     )
@@ -101,7 +100,7 @@ def test_equal_values_of_different_kinds_are_not_taken_for_one_another(values):
     st.dictionaries(st.text(min_size=1), VALUES, max_size=4), st.lists(st.integers(), min_size=1, max_size=3)
 )
 def test_what_many_spans_have_alike_is_encoded_with_each_of_them(alike, own):
-    recurring = Recurring(alike)
+    recurring = Recurring("chat", alike)
     attributes = [{"the span's own": str(number)} for number in own]
     ours, theirs = both_ways(*[span(attributes=each, recurring=recurring) for each in attributes])
     assert [in_order(each) for each in ours] == [in_order(each) for each in theirs]

@@ -143,12 +143,12 @@ submit(delivery, "parent")
 def test_two_processes_that_seed_random_alike_lose_no_span(collector: FakeCollector):
     script = """
 from spanledger.capture.encoding import encoder
-from spanledger.capture.tracing import Finished, ids, our_resource, our_scope
+from spanledger.capture.tracing import Finished, Recurring, ids, our_resource, our_scope
 
 encode = encoder(our_resource(), our_scope())
 random.seed(7)
 for number in range(50):
-    delivery.submit(encode(Finished("call", *ids(None), None, 1, 2, False, {})))
+    delivery.submit(encode(Finished(*ids(None), None, 1, 2, {}, Recurring("call", {}))))
 """
     for process in [start(script, collector) for _ in range(2)]:
         assert scripts.finish(process) == ""

@@ -1,0 +1,31 @@
+"""A memory of what is made again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_V = TypeVar("_V")
+
+
+class Remembered(dict[Any, _V]):
+    """What `make` makes of a key, by that key; all is forgotten where it has become too much.
+
+    To find something touches a tenth of the memory that `functools.lru_cache` does, which keeps its order of
+    use: between two calls of an app none of it stays in the processor's caches.
+    """
+
+    __slots__ = ("_at_most", "_make")
+
+    def __init__(self, make: Callable[[Any], _V], at_most: int = 1024) -> None:
+        super().__init__()
+        self._make = make
+        self._at_most = at_most
+
+    def __missing__(self, key: Any) -> _V:
+        if len(self) >= self._at_most:
+            self.clear()
+        value = self[key] = self._make(key)
+        return value
