@@ -80,14 +80,16 @@ def _begin(meter: Meter, session: Any, args: tuple[Any, ...], kwargs: dict[str, 
         data = kwargs.get("data")
         if isinstance(data, str):
             data = data.encode()
+        headers = {str(k).lower(): str(v) for k, v in dict(kwargs.get("headers") or {}).items()}
         seen = Request(
             method=method.upper(),
             host=(url.hostname or "").lower(),
             port=url.port,
             path=url.path,
             query=url.query,
-            headers={str(k).lower(): str(v) for k, v in dict(kwargs.get("headers") or {}).items()},
+            headers=headers,
             body=bytes(data) if isinstance(data, bytes | bytearray) else None,
+            resend=headers.get("x-stainless-retry-count"),
         )
     except Exception:
         metering.begin_failed()

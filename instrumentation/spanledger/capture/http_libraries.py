@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from spanledger import health
 from spanledger.capture import meter as metering
 from spanledger.capture import reaper
-from spanledger.capture.headers import headers_of
+from spanledger.capture.headers import headers_of, resend_of
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
 from spanledger.wire import Request, by_address, content_decoder, may_ask
@@ -122,8 +122,9 @@ class LibraryHooks:
                 url.port,
                 path.decode("ascii", "replace"),
                 query.decode("ascii", "replace"),
-                headers_of(request),
+                request.headers,
                 body,
+                resend_of(request),
             )
         except Exception:
             metering.begin_failed()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spanledger.wire.answer import answer_reader
-from spanledger.wire.reading import Reading, Usage
+from spanledger.wire.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,6 @@ class Call:
             provider=self.provider,
             operation=self.operation,
             request_model=self.request_model,
-            usage=Usage(),
             stream=self.asked.stream,
             service_tier_requested=self.asked.service_tier,
         )

@@ -45,18 +45,23 @@ _EVERYDAY: Final = 1 << 31
 """A count below it needs no further look."""
 
 
-def _first(*values: Any) -> int | None:
-    for value in values:
-        if value is not None and (known := count(value)) is not None:
-            return known
+def _first(raw: dict[str, Any], *names: str) -> int | None:
+    """The first of these members that is a count."""
+    for name in names:
+        value = raw.get(name)
+        if value is not None:
+            if type(value) is int and 0 <= value < _EVERYDAY:
+                return value
+            if (known := count(value)) is not None:
+                return known
     return None
 
 
 def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = True) -> Usage:
     """`generates` is False for embeddings and reranking, where all tokens are input."""
     usage = Usage(
-        input=_first(raw.get("prompt_tokens"), raw.get("input_tokens")),
-        output=_first(raw.get("completion_tokens"), raw.get("output_tokens")),
+        input=_first(raw, "prompt_tokens", "input_tokens"),
+        output=_first(raw, "completion_tokens", "output_tokens"),
     )
     _input_details(usage, raw)
     _output_details(usage, raw)
@@ -94,12 +99,10 @@ def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
     details = _details(
         raw, "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
     )
-    usage.cache_read = _first(
-        details.get("cached_tokens"),
-        raw.get("cached_tokens"),  # Hugging Face, Moonshot: beside the prompt's count
-        raw.get("num_cached_tokens"),  # Mistral
-        raw.get("prompt_cache_hit_tokens"),  # DeepSeek
-    )
+    usage.cache_read = _first(details, "cached_tokens")
+    if usage.cache_read is None:
+        # Hugging Face and Moonshot, Mistral, DeepSeek: beside the prompt's count
+        usage.cache_read = _first(raw, "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")
     if details:
         _take(usage, details, _PARTS_OF_INPUT)
         ttl = details.get("cache_write_tokens_details")
@@ -125,12 +128,14 @@ def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
         "completion_token_details",
         "output_token_details",
     )
-    usage.reasoning = _first(details.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    usage.reasoning = _first(details, "reasoning_tokens")
+    if usage.reasoning is None:
+        usage.reasoning = _first(raw, "reasoning_tokens")
     _take(usage, details, _PARTS_OF_OUTPUT)
 
 
 def _totals(usage: Usage, raw: dict[str, Any], provider: str, *, generates: bool) -> None:
-    stated = count(raw.get("total_tokens"))
+    stated = _first(raw, "total_tokens")
     if "connector_tokens" in raw:
         usage.tool_in = count(raw["connector_tokens"])
     if not generates:

@@ -84,9 +84,19 @@ class Line:
     usage: Usage
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Reading:
-    """One call as its exchange shows it. A batch file gives one Reading for each item with usage."""
+    """One call as its exchange shows it. A batch file gives one Reading for each item with usage.
+
+    As of `Usage`, only what is known is in the object.
+    """
+
+    def __init__(self, provider: str, operation: str, **known: Any) -> None:
+        self.provider = provider
+        self.operation = operation
+        self.usage = Usage()
+        self.lines = []
+        self.__dict__.update(known)
 
     provider: str
     operation: str
@@ -127,8 +137,10 @@ class Request:
     """As sent, still percent-encoded, without the query."""
     query: str
     headers: Mapping[str, str]
-    """Lower-case names."""
+    """Found by lower-case names."""
     body: bytes | None
+    resend: str | None = None
+    """How often an SDK says it was sent before."""
 
 
 class Reader(Protocol):
