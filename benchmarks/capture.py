@@ -1,9 +1,11 @@
 """What `instrument()` adds to an app, beside a hand-written span and what others' instrumentation adds.
 
-Each way of instrumenting runs in a process of its own; they take turns in short rounds, so that what else
-the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment, each
-taken at the lower quartile of its rounds, since what a busy machine does to a round only ever makes it
-dearer; ± is how far the median lies above. CPU is the whole process': exporter threads and flush included.
+Each way of instrumenting runs in processes of its own; they take turns in short rounds, so that what else
+the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. A process
+counts with the lower quartile of its rounds, since what a busy machine does to a round only ever makes it
+dearer; processes of one kind, which differ by some per cent for as long as they live (where their memory came
+to lie), count with their mean. ± is half of what lies between the cheapest and the dearest of them, of those
+of the bare SDK too. CPU is the whole process': exporter threads and flush included.
 Provider and collector are other processes and not counted. Requests that are no LLM calls are answered
 inside the process, where two microseconds can be seen.
 """
@@ -103,32 +105,40 @@ class App:
 Spread = tuple[float, float]
 
 
-def spread(values: list[float]) -> Spread:
-    """Lower quartile, and how far the median lies above it."""
-    if len(values) < 2:
-        return values[0], 0.0
-    low, middle, _ = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle - low
+def spread(processes: list[list[float]]) -> Spread:
+    """The mean of the processes' lower quartiles, and half of what lies between their least and greatest."""
+    lows = [
+        statistics.quantiles(rounds, n=4, method="inclusive")[0] if len(rounds) > 1 else rounds[0]
+        for rounds in processes
+    ]
+    return statistics.fmean(lows), (max(lows) - min(lows)) / 2
 
 
 class Measuring:
     def __init__(self, port: int, folder: str, result: Report) -> None:
         self._port, self._folder, self._result = port, folder, result
-        self.pairs: dict[str, tuple[App, App]] = {}
-        """Bare and instrumented process of each variant."""
-        self.found: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        self.pairs: dict[str, list[tuple[App, App]]] = {}
+        """Bare and instrumented processes of each variant."""
+        self.found: dict[tuple[str, str, str], dict[int, list[float]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        """By scenario, variant and what is measured; then by process, in rounds."""
 
-    def start(self, variants: list[str], stack: ExitStack) -> None:
-        bare = self._app(stack, environments.ours(), "bare")
+    def start(self, variants: list[str], processes: int, stack: ExitStack) -> None:
+        ours = environments.ours()
+        bare = [self._app(stack, ours, "bare") for _ in range(processes)]
         for variant in variants:
             try:
                 if variant in OURS:
-                    self.pairs[variant] = (bare, self._app(stack, environments.ours(), variant))
+                    self.pairs[variant] = [(one, self._app(stack, ours, variant)) for one in bare]
                     continue
                 folder, name = COMPETITORS[variant]
                 say(f"environment of {name}")
                 python = environments.of_competitor(folder)
-                self.pairs[variant] = (self._app(stack, python, "bare"), self._app(stack, python, variant))
+                self.pairs[variant] = [
+                    (self._app(stack, python, "bare"), self._app(stack, python, variant))
+                    for _ in range(processes)
+                ]
             except RuntimeError as error:
                 name = COMPETITORS[variant][1] if variant in COMPETITORS else variant
                 self._result.rows.append(Row(name, None, "", note=f"could not be run: {error}"))
@@ -141,24 +151,25 @@ class Measuring:
     def run(self, scenario: str, rounds: int) -> None:
         what, calls, parts = SCENARIOS[scenario]
         say(what)
-        apps = list(dict.fromkeys(app for pair in self.pairs.values() for app in pair))
+        apps = list(dict.fromkeys(app for pairs in self.pairs.values() for pair in pairs for app in pair))
         for number in range(rounds + 1):
             told = {app: app.round(scenario, calls, fresh=number < 2) for app in apps}
             if number == 0:
                 continue  # warming up
-            for variant, (bare, app) in self.pairs.items():
-                for kind, value in told[app].items():
-                    per = 1 if kind == "first_us" else parts
-                    self.found[scenario, variant, kind].append(value / per)
-                    self.found[scenario, f"{variant} bare", kind].append(told[bare][kind] / per)
+            for variant, pairs in self.pairs.items():
+                for index, (bare, app) in enumerate(pairs):
+                    for kind, value in told[app].items():
+                        per = 1 if kind == "first_us" else parts
+                        self.found[scenario, variant, kind][index].append(value / per)
+                        self.found[scenario, f"{variant} bare", kind][index].append(told[bare][kind] / per)
 
     def of(self, scenario: str, variant: str, kind: str) -> Spread:
-        return spread(self.found[scenario, variant, kind])
+        return spread([*self.found[scenario, variant, kind].values()])
 
     def added(self, scenario: str, variant: str, kind: str) -> Spread:
         value, noise = self.of(scenario, variant, kind)
         bare, bare_noise = self.of(scenario, f"{variant} bare", kind)
-        return value - bare, max(noise, bare_noise)
+        return value - bare, noise + bare_noise
 
 
 def name_of(variant: str) -> str:
@@ -184,7 +195,7 @@ def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
             bare = measuring.of("stream", f"{variant} bare", "first_us")[0]
             what = f"stream: time to first chunk added by {name_of(variant)}"
             result.rows.append(Row(what, value, "µs", note=f"± {noise:,.0f}; bare {bare:,.0f}"))
-    result.facts["rounds"] = {" | ".join(key): values for key, values in measuring.found.items()}
+    result.facts["rounds"] = {" | ".join(key): [*each.values()] for key, each in measuring.found.items()}
 
 
 def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
@@ -213,7 +224,8 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
 def main() -> None:
     parser = report.arguments(__doc__)
     everything = [*[name for name in OURS if name != "bare"], *COMPETITORS]
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=8, help="of each process")
+    parser.add_argument("--processes", type=int, default=4, help="of each way of instrumenting")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="WHAT")
     parser.add_argument("--variants", nargs="+", choices=everything, default=everything, metavar="WHOM")
     options = parser.parse_args()
@@ -222,7 +234,7 @@ def main() -> None:
         port = stack.enter_context(serving())
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         measuring = Measuring(port, folder, result)
-        measuring.start(options.variants, stack)
+        measuring.start(options.variants, options.processes, stack)
         for scenario in options.only:
             measuring.run(scenario, options.rounds)
     tell(measuring, options.only, result)

@@ -62,8 +62,8 @@ class Call:
     """One exchange under way. Finished exactly once."""
 
     __slots__ = (
-        "_begun", "_decoded", "_decoder", "_facts", "_finished", "_head", "_held", "_pieces", "_reader",
-        "_recognised", "_record", "pid",
+        "_begun", "_decoded", "_decoder", "_facts", "_finished", "_first", "_head", "_held", "_pieces",
+        "_reader", "_recognised", "_record", "pid",
     )  # fmt: skip
 
     def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
@@ -78,6 +78,8 @@ class Call:
         self._pieces: list[bytes] = []
         """Of the body, not read yet: a block at a time costs a stream's chunk a tenth of what it would."""
         self._held = 0
+        self._first = True
+        """Whether nothing of the body has come."""
         self._begun = False
         """Whether the reader has taken any."""
         self.pid = os.getpid()
@@ -124,13 +126,12 @@ class Call:
 
     def feed(self, data: bytes) -> None:
         """A piece of the body, as the app is about to get it."""
-        if self._head is None and self._reader is None:
-            return
-        if self._facts.first_chunk_ns is None and data:
-            self._facts.first_chunk_ns = time.time_ns()
         self._pieces.append(data)
-        self._held += len(data)
-        if self._held >= _BLOCK:
+        self._held = held = self._held + len(data)
+        if self._first and held:
+            self._first = False
+            self._facts.first_chunk_ns = time.time_ns()
+        if held >= _BLOCK:
             self._read()
 
     def whole(self, content: bytes) -> None:

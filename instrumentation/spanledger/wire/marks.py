@@ -8,6 +8,7 @@ whether there are more of a name than of those, and only then looked for the one
 from __future__ import annotations
 
 import re
+from typing import Final
 
 
 class Mark:
@@ -16,10 +17,14 @@ class Mark:
     Where `plain` stands as one of `harmless`, which begin with it too, `pattern` does not fit.
     """
 
-    __slots__ = ("_harmless", "_pattern", "_plain")
+    __slots__ = ("_harmless", "_pattern", "_plain", "_within")
 
-    def __init__(self, plain: bytes, *harmless: bytes, pattern: bytes | None = None) -> None:
+    def __init__(
+        self, plain: bytes, *harmless: bytes, pattern: bytes | None = None, within: int | None = None
+    ) -> None:
+        """`within`: where nothing of this length follows it, of what it is looked for in."""
         self._plain = plain
+        self._within = within
         self._harmless = harmless
         self._pattern = None if pattern is None else re.compile(pattern)
 
@@ -27,6 +32,8 @@ class Mark:
         """Where the first one begins, no earlier than `start`; -1 where there is none."""
         pattern = self._pattern
         if pattern is None:
+            if self._within is not None:
+                start = max(start, len(data) - self._within)
             return data.find(self._plain, start)
         # Once a block: to count anew behind every hit would take the square of the time.
         if start == 0 and not self._suspect(data):
@@ -50,6 +57,13 @@ def unless_null(name: bytes, pattern: bytes | None = None) -> Mark:
     return Mark(whole, whole + b'":null', whole + b'": null', pattern=pattern + rb"(?![ \t]*:[ \t]*null)")
 
 
+_AFTER_THE_END: Final = 1024
+"""Behind the mark of a stream's end there may be a comment, but no event."""
+
+
 def marks(*each: bytes | Mark) -> tuple[Mark, ...]:
     """For `Parser.SIEVE`; the mark of a stream's end always matters."""
-    return (Mark(b"[DONE]"), *(one if isinstance(one, Mark) else Mark(one) for one in each))
+    return (
+        Mark(b"[DONE]", within=_AFTER_THE_END),
+        *(one if isinstance(one, Mark) else Mark(one) for one in each),
+    )

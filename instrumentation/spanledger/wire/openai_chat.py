@@ -42,6 +42,12 @@ class ChatParser(Parser):
         b'"error"',
         b'"x_groq"',
     )
+    _OPENAIS: ClassVar[tuple[Mark, ...]] = SIEVE[:-1]
+    """Without Groq's."""
+
+    def sieve(self) -> tuple[Mark, ...] | None:
+        marks = super().sieve()
+        return self._OPENAIS if marks and self.call.provider in ("openai", "azure.ai.openai") else marks
 
     def around(self, data: bytes) -> dict[str, Any] | None:
         if self.call.operation == "embeddings":
