@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from spanledger.capture.call import Call
     from spanledger.capture.meter import Begun, Meter
 
+_REPLACED = (b"content-length", b"transfer-encoding", b"accept-encoding")
+"""Headers that another body has otherwise."""
 LIBRARIES = ("httpx", "httpx2")
 
 
@@ -210,11 +212,9 @@ class LibraryHooks:
     def _amended(self, request: Any, begun: Begun) -> Any | None:
         """The request that asks for usage, or None where it cannot be made: the app's own goes out then."""
         try:
-            headers = request.headers.copy()
-            headers.pop("content-length", None)
-            headers.pop("transfer-encoding", None)
+            headers = [header for header in request.headers.raw if header[0].lower() not in _REPLACED]
             # The event to be hidden must be found in plain bytes.
-            headers["accept-encoding"] = "identity"
+            headers.append((b"Accept-Encoding", b"identity"))
             return self._library.Request(
                 request.method,
                 request.url,

@@ -45,9 +45,7 @@ def amended_body(request: Request) -> bytes | None:
     body = request.body
     if request.method != "POST" or body is None:
         return None
-    if _PATHS.search(request.path) is None or not _accepts(request) or _signed(request):
-        return None
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if _PATHS.search(request.path) is None or not _accepts(request) or not _may_change(request):
         return None
     if b'"stream_options"' not in body:
         return _inserted(body)
@@ -85,10 +83,14 @@ def _accepts(request: Request) -> bool:
     return version[:10] >= _AZURE_SINCE
 
 
-def _signed(request: Request) -> bool:
-    authorization = request.headers.get("authorization", "")
-    return authorization.startswith(("AWS4-", "Signature ", "HMAC")) or any(
-        name in request.headers for name in _SIGNED_HEADERS
+def _may_change(request: Request) -> bool:
+    """Whether the body is plain, and nothing in the headers is a signature of it."""
+    headers = dict(request.headers.items())
+    authorization = headers.get("authorization", "")
+    return (
+        headers.keys().isdisjoint(_SIGNED_HEADERS)
+        and not authorization.startswith(("AWS4-", "Signature ", "HMAC"))
+        and headers.get("content-encoding", "identity") == "identity"
     )
 
 
