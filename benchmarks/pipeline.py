@@ -23,7 +23,7 @@ from harness.report import Report, Row, say
 
 from spanledger import names
 from spanledger.capture.encoding import encoder
-from spanledger.capture.tracing import Finished, ids, our_resource, our_scope
+from spanledger.capture.tracing import Finished, Recurring, ids, our_resource, our_scope
 from spanledger.delivery.otlp import EncodedSpan, join
 from spanledger.delivery.outbox.record import framed
 from spanledger_billing import up
@@ -34,6 +34,7 @@ TABLES = ("otel_traces", "llm_calls")
 
 def spans(count: int) -> list[EncodedSpan]:
     encode = encoder(our_resource("bench"), our_scope())
+    alike = Recurring("chat gpt-4o", {})
     now = time.time_ns()
     made = []
     for number in range(count):
@@ -59,10 +60,8 @@ def spans(count: int) -> list[EncodedSpan]:
             names.USAGE["reasoning"]: number % 40,
         }
         started = now - (count - number) * 1_000_000
-        span = Finished(
-            "chat gpt-4o", trace_id, span_id, None, started, started + 900_000_000, False, attributes
-        )
-        made.append(encode(span))
+        ended = started + 900_000_000
+        made.append(encode(Finished(trace_id, span_id, None, started, ended, attributes, alike)))
     return made
 
 
