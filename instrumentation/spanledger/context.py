@@ -74,8 +74,6 @@ def set_default(client: Attribution | str | None) -> None:
 
 def current() -> Attribution:
     """Who pays for a call that is made now."""
-    if _billing.get() is None and not baggage.trusted:
-        return _default or UNATTRIBUTED  # as most calls find it
     return claimed() or _default or UNATTRIBUTED
 
 

@@ -13,8 +13,8 @@ _V = TypeVar("_V")
 class Remembered(dict[Any, _V]):
     """What `make` makes of a key, by that key; all is forgotten where it has become too much.
 
-    To find something touches a tenth of the memory that `functools.lru_cache` does, which keeps its order of
-    use: between two calls of an app none of it stays in the processor's caches.
+    A look is one step that only reads. `functools.lru_cache` writes an order of use at each,
+    in memory that has left the processor's caches between two calls of an app.
     """
 
     __slots__ = ("_at_most", "_make")

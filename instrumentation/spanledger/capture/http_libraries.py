@@ -73,19 +73,7 @@ class LibraryHooks:
             begun = meter.begin(seen)
             if begun is None:
                 return send(client, request, **kwargs)
-            if begun.body is not None:
-                return self._ask(meter, begun, functools.partial(send, client), request, kwargs)
-            call = begun.call
-            try:
-                try:
-                    response = send(client, request, **kwargs)
-                finally:
-                    metering.leave(begun)
-            except BaseException as error:
-                call.failed(error)
-                raise
-            self._watch(response, call, self._sync_tee)
-            return response
+            return self._send(meter, begun, functools.partial(send, client), request, kwargs)
 
         return metered
 
@@ -98,8 +86,7 @@ class LibraryHooks:
             begun = meter.begin(seen)
             if begun is None:
                 return await send(client, request, **kwargs)
-            wrapped = functools.partial(send, client)
-            return await self._async_send(meter, begun, wrapped, request, kwargs)
+            return await self._async_send(meter, begun, functools.partial(send, client), request, kwargs)
 
         return metered
 
@@ -112,10 +99,8 @@ class LibraryHooks:
             may_be = by_address[method, host, path]
             if may_be is False:
                 return None
-            try:
-                body = request.content
-            except self._library.StreamError:
-                body = None  # a streamed one is the app's to send; to read it would consume it
+            # Present only where the body is already whole; a streamed one is the app's to send.
+            body = self._content(request)
             if may_be is None and not may_ask(body):
                 return None
             return Request(
@@ -132,12 +117,11 @@ class LibraryHooks:
             metering.begin_failed()
             return None
 
-    def _ask(
+    def _send(
         self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """Send a copy that asks for usage, or the app's own request where that is refused."""
         call = begun.call
-        copy = self._amended(request, begun)
+        copy = None if begun.body is None else self._amended(request, begun)
         try:
             try:
                 if copy is None:
@@ -168,7 +152,6 @@ class LibraryHooks:
     async def _async_send(
         self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
     ) -> Any:
-        """The same, and what needs not be asked."""
         call = begun.call
         copy = None if begun.body is None else self._amended(request, begun)
         try:
@@ -226,7 +209,7 @@ class LibraryHooks:
             health.count("amend_failed", log="usage could not be asked for; the request went out unchanged")
             return None
 
-    def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool = False) -> None:
+    def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
         """Read what is there, or stand in the stream."""
         try:
             content = self._content(response)

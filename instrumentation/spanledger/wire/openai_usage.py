@@ -38,22 +38,14 @@ def _take(usage: Usage, details: dict[str, Any], fields: dict[str, str]) -> None
     for name, value in details.items():
         field = fields.get(name)
         if field is not None:
-            setattr(usage, field, value if type(value) is int and 0 <= value < _EVERYDAY else count(value))
-
-
-_EVERYDAY: Final = 1 << 31
-"""A count below it needs no further look."""
+            setattr(usage, field, count(value))
 
 
 def _first(raw: dict[str, Any], *names: str) -> int | None:
     """The first of these members that is a count."""
     for name in names:
-        value = raw.get(name)
-        if value is not None:
-            if type(value) is int and 0 <= value < _EVERYDAY:
-                return value
-            if (known := count(value)) is not None:
-                return known
+        if (known := count(raw.get(name))) is not None:
+            return known
     return None
 
 
@@ -66,24 +58,8 @@ def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = T
     _input_details(usage, raw)
     _output_details(usage, raw)
     _totals(usage, raw, provider, generates=generates)
-    if not raw.keys() <= _WITHOUT_OTHER_UNITS:
-        _other_units(usage, raw, provider)
+    _other_units(usage, raw, provider)
     return usage
-
-
-_WITHOUT_OTHER_UNITS: Final = frozenset(
-    (
-        "prompt_tokens",
-        "completion_tokens",
-        "input_tokens",
-        "output_tokens",
-        "total_tokens",
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        "input_tokens_details",
-        "output_tokens_details",
-    )
-)
 
 
 def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
