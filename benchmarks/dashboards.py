@@ -1,12 +1,12 @@
-"""What every panel of the dashboards costs the ledger, beside the same panel written against the raw spans.
+"""What every panel and every alert rule costs the ledger, beside the same written against the raw spans.
 
     python benchmarks/dashboards.py --calls 10000000
 
 makes a month of calls as `ledger.py` has it, puts eleven more months of roll-up before it, and asks each
-panel's query as Grafana sends it. A row shows the best of several times, the least time of all cores
-together, the rows that the engine read (a panel of a month must not read the other eleven), and the time of
-the same question to `otel_traces`, where every attribute is text and every span may be there twice. It
-asserts nothing: a busy machine would fail it.
+panel's and each rule's query as Grafana sends it, those of the rules at noon of the month's last day. A row
+shows the best of several times, the least time of all cores together, the rows that the engine read (a panel
+of a month must not read the other eleven), and the time of the same question to `otel_traces`, where every
+attribute is text and every span may be there twice. It asserts nothing: a busy machine would fail it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ from spanledger_billing.clients import applying
 from spanledger_billing.clients.reading import read
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support import dashboards
+from support import dashboards, grafana_rules
+from support.grafana_macros import expand
+from support.still_clock import StillClock
 
 CHOSEN = {"month": filling.MONTH, "client": "client-007", "provider": "'*'", "currency": "USD"}
 EVERYBODY = CHOSEN | {"client": "'*'"}
+NOON = datetime(2026, 10, 31, 12, tzinfo=UTC)
 LIMIT_MS = 200
 
 _COST = "toDecimal128OrNull(SpanAttributes['spanledger.usage.provider_cost_usd'], 18)"
@@ -71,6 +74,13 @@ REFERENCES = {
     ),
 }
 """What a panel of the dashboard would at least have to ask of raw spans."""
+OF_RULES = {
+    "budgets": REFERENCES["spanledger-budgets"],
+    "clients": REFERENCES["spanledger-overview"],
+    "calls": REFERENCES["spanledger-models"],
+    "pipeline": REFERENCES["spanledger-pipeline"],
+}
+"""The same by the group of a rule."""
 
 
 def fill(client: Any, calls: int, *, reference: bool) -> None:
@@ -114,23 +124,47 @@ def rows_read(client: Any, query: str) -> int:
 
 
 def measure(client: Any, report: Report, *, reference: bool) -> None:
+    """Every panel and variable."""
     end = datetime(2026, 11, 1, tzinfo=UTC)
     for uid, board in dashboards.boards().items():
         name, instead = REFERENCES[uid]
         beside = best(client, instead, 1)[0] if reference else None
         values = EVERYBODY if uid == "spanledger-models" else CHOSEN
         for query in dashboards.queries(board):
-            sql = dashboards.expand(
+            sql = expand(
                 dashboards.interpolated(query.sql, values),
                 start=end - timedelta(days=1),
                 end=end,
                 interval_s=300,
             )
-            milliseconds, cpu = best(client, sql)
             panel = f"{uid.removeprefix('spanledger-')}: {query.title.removesuffix(', ${currency}')}"
-            note = f"{cpu:.0f} ms of all cores; {rows_read(client, sql):,} rows read"
-            report.rows.append(Row(panel, milliseconds, "ms", name, beside, note))
-            say(panel)
+            report.rows.append(_row(client, panel, sql, name, beside))
+
+
+def measure_rules(client: Any, report: Report, *, reference: bool) -> None:
+    """Every query of every alert rule. Afterwards the views have another clock."""
+    StillClock(client, NOON)
+    taken: dict[str, float | None] = {}
+    for uid, rule in grafana_rules.rules().items():
+        name, instead = OF_RULES[rule["group"]]
+        if name not in taken:
+            taken[name] = best(client, instead, 1)[0] if reference else None
+        for ref, query in grafana_rules.queries(rule).items():
+            sql = expand(query, start=NOON - timedelta(minutes=10), end=NOON)
+            report.rows.append(_row(client, f"alert {uid}: {ref}", sql, name, taken[name]))
+
+
+def _row(client: Any, what: str, sql: str, name: str, beside: float | None) -> Row:
+    milliseconds, cpu = best(client, sql)
+    say(what)
+    return Row(
+        what,
+        milliseconds,
+        "ms",
+        name,
+        beside,
+        f"{cpu:.0f} ms of all cores; {rows_read(client, sql):,} rows read",
+    )
 
 
 def main() -> None:
@@ -149,12 +183,15 @@ def main() -> None:
         migrate.apply(client, timezone="UTC")
         fill(client, options.calls, reference=not options.no_spans)
         measure(client, report, reference=not options.no_spans)
+        panels = len(report.rows)
+        measure_rules(client, report, reference=not options.no_spans)
         ((month, year),) = client.query(
             f"SELECT countIf(month = '{filling.MONTH}'), count() FROM usage_day FINAL"
         ).result_rows
         client.close()
-    slowest = max(row.value for row in report.rows if row.value is not None)
-    report.targets.append(Target("the slowest panel", slowest, LIMIT_MS, "ms"))
+    for what, rows in (("panel", report.rows[:panels]), ("query of an alert rule", report.rows[panels:])):
+        slowest = max(row.value for row in rows if row.value is not None)
+        report.targets.append(Target(f"the slowest {what}", slowest, LIMIT_MS, "ms"))
     report.facts = {"calls": options.calls, "rows of the month": month, "rows of all months": year}
     finish(report, options)
 

@@ -46,10 +46,11 @@ def provisioned(name: str) -> dict[str, Any]:
 
 
 def rules() -> dict[str, dict[str, Any]]:
-    """Uid without its prefix -> rule, with the group's `interval` and `folder`."""
+    """Uid without its prefix -> rule, with its group's name, `interval` and `folder`."""
     return {
         rule["uid"].removeprefix("spanledger-"): {
             **rule,
+            "group": group["name"],
             "interval": group["interval"],
             "folder": group["folder"],
         }
