@@ -32,6 +32,8 @@ MAX_KEPT: Final = 1 << 20
 MAX_ITEMS: Final = 1 << 16
 _MAX_KEY: Final = 256
 _VECTOR: Final = 1 << 17
+_DEEP: Final = 64
+"""Levels that no content has: below them brackets are not looked at one by one."""
 _DIGITS: Final = frozenset((b"-", *(b"%d" % digit for digit in range(10))))
 _BOM: Final = b"\xef\xbb\xbf"
 _NO_NAME: Final = "\0"
@@ -305,7 +307,9 @@ class Skimmer:
     def _skip_container(self, data: bytes, position: int, end: int) -> tuple[int, bool]:
         if self._depth == 0 and (shallow := _CONTAINER.match(data, position)) is not None:
             return shallow.end(), True
-        if self._depth:
+        if self._depth > _DEEP:
+            position = self._pass_deep(data, position, end)
+        elif self._depth:
             position = _PASSABLE.match(data, position).end()  # type: ignore[union-attr]
             position = _LONG.match(data, position).end()  # type: ignore[union-attr]
         if position == end:
@@ -325,6 +329,16 @@ class Skimmer:
             return position, False
         self._depth -= 1
         return closing + 1, self._depth <= 0
+
+    def _pass_deep(self, data: bytes, position: int, end: int) -> int:
+        """As far as it cannot end, whatever brackets are there."""
+        stop = min(end, position + self._depth - 1)
+        quote = data.find(b'"', position, stop)
+        if quote != -1:
+            stop = quote
+        self._depth += sum(data.count(opening, position, stop) for opening in (b"[", b"{"))
+        self._depth -= sum(data.count(closing, position, stop) for closing in (b"]", b"}"))
+        return stop
 
     def _skip_string(self, data: bytes, position: int, end: int) -> tuple[int, bool]:
         if self._escaped:

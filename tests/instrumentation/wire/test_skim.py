@@ -147,6 +147,18 @@ def test_nesting_without_end_is_passed_by():
     assert skim(data, {"id": KEEP}) == {"id": "after"}
 
 
+def test_nesting_with_anything_in_it_is_passed_by_where_it_ends():
+    inside = b'"]}\\"[", 1, ' * 3
+    for depth in (60, 63, 64, 65, 66, 130, 1000):
+        nested = b'[{"a": ' * depth + inside + b"[]" + b', "[", {}}, 2]' * depth
+        for size in (1, 7, 64, len(nested)):
+            skimmer = Skimmer({"id": KEEP})
+            data = b'{"x": ' + nested + b', "id": "after"}'
+            for start in range(0, len(data), size):
+                skimmer.feed(data[start : start + size])
+            assert (skimmer.closed, skimmer.root) == (True, {"id": "after"}), (depth, size)
+
+
 def test_a_kept_member_of_absurd_size_is_unknown_and_what_follows_is_read():
     data = b'{"id": "' + b"a" * (MAX_KEPT + 10) + b'", "model": "m"}'
     assert skim(data, {"id": KEEP, "model": KEEP}, long_texts=True) == {"id": None, "model": "m"}
