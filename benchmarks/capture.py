@@ -35,6 +35,7 @@ OURS = {"bare": "bare", "handwritten": "a hand-written span", "spanledger": "spa
 SCENARIOS = {
     # name: (what is measured, calls a round, parts of a call)
     "chat-1k": ("call, 1 KB", 100, 1),
+    "async-1k": ("call of an async client, 1 KB", 100, 1),
     "chat-50k": ("call, 50 KB", 50, 1),
     "embeddings-2m": ("call, 2 MB of embeddings", 2, 1),
     "stream": ("stream, per chunk", 3, STREAM_CHUNKS),

@@ -12,6 +12,7 @@ input, `{"scenario": …, "calls": …}`, and answers with one line: what the ro
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -101,12 +102,12 @@ def _flush_of(*providers):
     return flush
 
 
-def openai_client(scenario):
+def openai_client(scenario, kind="OpenAI"):
     if VARIANT == "langfuse":
-        from langfuse.openai import OpenAI
+        import langfuse.openai as sdk
     else:
-        from openai import OpenAI
-    return OpenAI(api_key="sk-bench", base_url=f"{PROVIDER}/{scenario}/v1", max_retries=0)
+        import openai as sdk
+    return getattr(sdk, kind)(api_key="sk-bench", base_url=f"{PROVIDER}/{scenario}/v1", max_retries=0)
 
 
 def with_span(call):
@@ -153,6 +154,15 @@ def chat(scenario, size):
     return lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
 
 
+def chat_async(scenario, size):
+    client = openai_client(scenario, "AsyncOpenAI")
+    messages = [{"role": "user", "content": PROMPT * (size // len(PROMPT) + 1)}]
+    loop = asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(
+        client.chat.completions.create(model="gpt-4o", messages=messages)
+    )
+
+
 def embeddings(scenario):
     client = openai_client(scenario)
     texts = [PROMPT] * 60
@@ -197,6 +207,7 @@ def other(method):
 def call_of(scenario):
     call = {
         "chat-1k": lambda: chat("chat-1k", 500),
+        "async-1k": lambda: chat_async("chat-1k", 500),
         "chat-50k": lambda: chat("chat-50k", 50_000),
         "embeddings-2m": lambda: embeddings("embeddings-2m"),
         "stream": stream,
