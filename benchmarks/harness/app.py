@@ -158,9 +158,7 @@ def chat_async(scenario, size):
     client = openai_client(scenario, "AsyncOpenAI")
     messages = [{"role": "user", "content": PROMPT * (size // len(PROMPT) + 1)}]
     loop = asyncio.new_event_loop()
-    return lambda: loop.run_until_complete(
-        client.chat.completions.create(model="gpt-4o", messages=messages)
-    )
+    return lambda: loop.run_until_complete(client.chat.completions.create(model="gpt-4o", messages=messages))
 
 
 def embeddings(scenario):

@@ -89,7 +89,6 @@ def _begin(meter: Meter, session: Any, args: tuple[Any, ...], kwargs: dict[str, 
             query=url.query,
             headers=headers,
             body=bytes(data) if isinstance(data, bytes | bytearray) else None,
-            resend=headers.get("x-stainless-retry-count"),
         )
     except Exception:
         metering.begin_failed()

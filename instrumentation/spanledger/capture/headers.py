@@ -1,4 +1,4 @@
-"""An answer's headers, looked up by lower-case name a few times and then forgotten."""
+"""The headers of a request or an answer, looked up by lower-case name a few times and then forgotten."""
 
 from __future__ import annotations
 
@@ -31,14 +31,8 @@ class _Headers(Mapping[str, str]):
         return isinstance(name, str) and name.encode("ascii", "replace") in self._raw
 
 
-def resend_of(request: Any) -> str | None:
-    """What the SDKs of OpenAI and Anthropic write into a request; they write it like this."""
-    value = dict(request.headers.raw).get(b"x-stainless-retry-count")
-    return None if value is None else value.decode("latin-1")
-
-
 def headers_of(message: Any) -> Mapping[str, str]:
-    """The headers of a response of httpx or httpx2."""
+    """Those of a request or a response of httpx or httpx2."""
     headers = message.headers
     raw: list[tuple[bytes, bytes]] = headers.raw
     by_name = {name.lower(): value for name, value in raw}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from spanledger import health
 from spanledger.capture import meter as metering
 from spanledger.capture import reaper
-from spanledger.capture.headers import headers_of, resend_of
+from spanledger.capture.headers import headers_of
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
 from spanledger.wire import Request, by_address, content_decoder, may_ask
@@ -109,9 +109,8 @@ class LibraryHooks:
                 url.port,
                 path.decode("ascii", "replace"),
                 query.decode("ascii", "replace"),
-                request.headers,
+                headers_of(request),
                 body,
-                resend_of(request),
             )
         except Exception:
             metering.begin_failed()
@@ -212,20 +211,20 @@ class LibraryHooks:
     def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
         """Read what is there, or stand in the stream."""
         try:
-            content = self._content(response)
+            content, head = self._content(response), headers_of(response)
             if content is not None:
-                call.answered(response.status_code, headers_of(response), decoded=True)
+                call.answered(response.status_code, head, decoded=True)
                 call.whole(content)
                 return
-            headers = response.headers
-            if hide and headers.get("content-type", "").startswith("text/event-stream"):
-                decoder = content_decoder(headers.get("content-encoding"))
-                call.answered(response.status_code, headers_of(response), decoded=True)
+            if hide and head.get("content-type", "").startswith("text/event-stream"):
+                decoder = content_decoder(head.get("content-encoding"))
+                call.answered(response.status_code, head, decoded=True)
                 response.stream = tee(response.stream, call, usage_filter=UsageEventFilter(), decoder=decoder)
                 for name in ("content-encoding", "content-length"):
-                    headers.pop(name, None)
+                    if name in head:
+                        del response.headers[name]
             else:
-                call.answered(response.status_code, headers_of(response), decoded=False)
+                call.answered(response.status_code, head, decoded=False)
                 response.stream = tee(response.stream, call)
         except Exception:
             health.count(

@@ -85,10 +85,10 @@ def _accepts(request: Request) -> bool:
 
 def _may_change(request: Request) -> bool:
     """Whether the body is plain, and nothing in the headers is a signature of it."""
-    headers = dict(request.headers.items())
+    headers = request.headers
     authorization = headers.get("authorization", "")
     return (
-        headers.keys().isdisjoint(_SIGNED_HEADERS)
+        not any(name in headers for name in _SIGNED_HEADERS)
         and not authorization.startswith(("AWS4-", "Signature ", "HMAC"))
         and headers.get("content-encoding", "identity") == "identity"
     )

@@ -21,7 +21,7 @@ from spanledger.capture.spans import CallFacts
 from spanledger.wire import Request, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -83,7 +83,7 @@ class Meter:
                     time.time_ns(),
                     request.host,
                     request.port,
-                    _resend_count(request.resend),
+                    _resend_count(request.headers),
                 ),
             )
             body = None
@@ -135,7 +135,9 @@ def _parent(around: Context) -> SpanContext | None:
     return span if span.is_valid else None
 
 
-def _resend_count(text: str | None) -> int | None:
+def _resend_count(headers: Mapping[str, str]) -> int | None:
+    """Told by the SDKs of OpenAI and Anthropic."""
+    text = headers.get("x-stainless-retry-count")
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 4 else None
 
 

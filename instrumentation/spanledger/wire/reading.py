@@ -139,8 +139,6 @@ class Request:
     headers: Mapping[str, str]
     """Found by lower-case names."""
     body: bytes | None
-    resend: str | None = None
-    """How often an SDK says it was sent before."""
 
 
 class Reader(Protocol):
