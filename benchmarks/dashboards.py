@@ -30,6 +30,7 @@ from spanledger_billing.clients.reading import read
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support import dashboards, grafana_rules
 from support.grafana_macros import expand
+from support.rolled_up import by_hand
 from support.still_clock import StillClock
 
 CHOSEN = {"month": filling.MONTH, "client": "client-007", "provider": "'*'", "currency": "USD"}
@@ -86,8 +87,7 @@ OF_RULES = {
 def fill(client: Any, calls: int, *, reference: bool) -> None:
     content = filling.clients_yaml()
     applying.carry_out(client, applying.plan(client, read(content), content))
-    for view in rollup.VIEWS:
-        client.command(f"ALTER TABLE {view} MODIFY REFRESH EVERY 10 YEAR APPEND")
+    by_hand(client)
     filling.fill(client, calls)
     rollup.refresh(client)
     # The same month's roll-up again for the eleven before it, up to the days that every month has.

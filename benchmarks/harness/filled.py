@@ -137,16 +137,3 @@ SELECT
     )
 FROM numbers(1000)
 """
-
-
-def settle(ledger: Any) -> None:
-    """As if all had been rolled up ten minutes ago: what was touched just now is looked at twice."""
-    for table, columns in (
-        ("touched_quarters", "quarter, hour, touched_at - INTERVAL 10 MINUTE"),
-        ("rolled_quarters", "quarter, refreshed_at, written_at - INTERVAL 10 MINUTE"),
-    ):
-        ledger.command(f"CREATE TABLE settled AS {table}")
-        ledger.command(f"INSERT INTO settled SELECT {columns} FROM {table} FINAL")
-        ledger.command(f"TRUNCATE TABLE {table}")
-        ledger.command(f"INSERT INTO {table} SELECT * FROM settled")
-        ledger.command("DROP TABLE settled SYNC")

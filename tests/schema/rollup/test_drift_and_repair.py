@@ -18,6 +18,7 @@ from spanledger_billing.doctor import rolled_up
 from spanledger_billing.doctor.report import State
 from support.applied import closes
 from support.priced_calls import arrive, call, utc
+from support.rolled_up import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,19 +38,6 @@ def rolled(ledger: Any) -> Any:
     rollup.refresh(ledger)
     settle(ledger)
     return ledger
-
-
-def settle(ledger: Any) -> None:
-    """As if the marks were ten minutes old."""
-    for table, columns in (
-        ("touched_quarters", "quarter, hour, touched_at - INTERVAL 10 MINUTE"),
-        ("rolled_quarters", "quarter, refreshed_at, written_at - INTERVAL 10 MINUTE"),
-    ):
-        ledger.command(f"CREATE TABLE settled AS {table}")
-        ledger.command(f"INSERT INTO settled SELECT {columns} FROM {table} FINAL")
-        ledger.command(f"TRUNCATE TABLE {table}")
-        ledger.command(f"INSERT INTO {table} SELECT * FROM settled")
-        ledger.command("DROP TABLE settled SYNC")
 
 
 def total(ledger: Any) -> Decimal:
