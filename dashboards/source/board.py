@@ -349,9 +349,9 @@ class Dashboard:
     by_time: bool = False
     """Whether the time picker chooses what is shown; else the month does, and the picker is hidden."""
     refresh: str = "1m"
-    linked: bool = True
 
-    def json(self) -> Json:
+    def json(self, others: tuple[Dashboard, ...] = ()) -> Json:
+        """`others`: what the head of it leads to."""
         return {
             "uid": self.uid,
             "title": self.title,
@@ -366,24 +366,29 @@ class Dashboard:
             "timepicker": {"hidden": not self.by_time},
             "refresh": self.refresh,
             "annotations": {"list": []},
-            "links": [
-                {
-                    "title": "spanledger",
-                    "type": "dashboards",
-                    "tags": [TAG],
-                    "asDropdown": False,
-                    "includeVars": True,
-                    "keepTime": False,
-                    "targetBlank": False,
-                    "icon": "external link",
-                    "tooltip": "",
-                    "url": "",
-                }
-            ]
-            if self.linked
-            else [],
+            "links": [self._leading_to(other) for other in others if other is not self],
             "templating": {"list": [variable.json() for variable in self.variables]},
             "panels": _placed(self.panels),
+        }
+
+    def _leading_to(self, other: Dashboard) -> Json:
+        """A link with what is chosen here and can be chosen there."""
+        # Not by `includeVars`: it hands "all" on to where only one can be chosen.
+        there = {each.name for each in other.variables if not each.hidden}
+        chosen = [
+            f"${{{each.name}:queryparam}}" for each in self.variables if each.name in there and not each.all_
+        ]
+        return {
+            "title": other.title,
+            "type": "link",
+            "url": f"/d/{other.uid}" + (f"?{'&'.join(chosen)}" if chosen else ""),
+            "tags": [],
+            "asDropdown": False,
+            "includeVars": False,
+            "keepTime": False,
+            "targetBlank": False,
+            "icon": "dashboard",
+            "tooltip": other.description,
         }
 
 

@@ -23,7 +23,7 @@ def built() -> dict[Path, str]:
     """File -> what is to stand in it."""
     staff = {
         JSON / f"{each.uid.removeprefix('spanledger-')}.json": json.dumps(
-            each.json(), indent=2, ensure_ascii=False
+            each.json(DASHBOARDS), indent=2, ensure_ascii=False
         )
         + "\n"
         for each in DASHBOARDS

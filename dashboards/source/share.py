@@ -195,8 +195,6 @@ def dashboard(*, with_cost: bool) -> Dashboard:
         description="One client's month: what was used, what it is charged, and what is not known yet.",
         variables=(MONTH, CURRENCY),
         panels=panels(with_cost=with_cost),
-        # Its organisation has no other dashboards to go to.
-        linked=False,
     )
 
 

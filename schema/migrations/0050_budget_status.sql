@@ -29,10 +29,12 @@ SELECT
     today,
     days_left,
     if(month_is_over OR window_days = 0, NULL, toNullable(burn)) AS burn_per_day,
+    -- What today brings still. What it brought beyond its due comes on top: the days to come are no cheaper for it.
+    greatest(burn - used_today, toDecimal256(0, 12)) AS rest_of_today,
     multiIf(
         month_is_over, toNullable(spent),
         window_days = 0, NULL,
-        toNullable(spent + greatest(burn * days_left - used_today - top_up, toDecimal256(0, 12)))
+        toNullable(spent + greatest(rest_of_today + burn * (days_left - 1) - top_up, toDecimal256(0, 12)))
     ) AS forecast,
     if(forecast IS NULL, NULL, toNullable(toDecimal128(assumeNotNull(forecast) * 100 / toDecimal256(amount, 12), 4)))
         AS forecast_percent,
@@ -41,9 +43,8 @@ SELECT
         window_days = 0, 'none on the first day of a month',
         concat('mean of the last ', toString(window_days), if(window_days = 1, ' whole day', ' whole days'), ', today to month end')
     ) AS forecast_method,
-    -- What usage is still to come until the amount is reached, and what of it today brings.
+    -- What usage is still to come until the amount is reached.
     greatest(toDecimal256(amount, 12) - spent + top_up, toDecimal256(0, 12)) AS needed,
-    greatest(burn - used_today, toDecimal256(0, 12)) AS rest_of_today,
     multiIf(
         spent >= toDecimal256(amount, 12), toNullable(reached_on),
         month_is_over OR window_days = 0 OR burn <= 0, NULL,

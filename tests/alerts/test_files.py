@@ -152,7 +152,10 @@ def test_a_rule_is_whole(uid: str) -> None:
 
 def test_only_a_ledger_that_does_not_answer_is_told_by_an_error_and_by_one_rule() -> None:
     assert [uid for uid, rule in RULES.items() if rule["execErrState"] != "KeepLast"] == ["pipeline-stalled"]
-    assert {rule["noDataState"] for rule in RULES.values()} == {"OK"}
+    assert {rule["noDataState"] for rule in RULES.values()} == {"OK", "KeepLast"}
+    # Their views always have rows.
+    always = [uid for uid, rule in RULES.items() if rule["noDataState"] == "KeepLast"]
+    assert sorted(always) == ["drift", "pipeline-stalled"]
 
 
 @pytest.mark.parametrize("uid", RULES)

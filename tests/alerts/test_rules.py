@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,6 +61,19 @@ def test_a_forecast_over_budget_is_told_once_it_has_held_for_half_an_hour(
         "• `ACME (acme)`: 2026-10 comes to 1,000.07 USD at this rate; the budget on charge is 1,000, of which 291.69 are used. "
         "It is used up on 2026-10-31."
     )
+
+
+def test_what_today_costs_beyond_its_due_comes_on_top_of_the_days_to_come(
+    ledger: Any, clock: StillClock
+) -> None:
+    arrive(ledger, *(call("10", client="acme", at=f"2026-10-{day:02} 12:00") for day in range(8, 15)))
+    spend(ledger, "300")
+    # 12.50 a day so far, 375 today, and 16 days to come: the budget of 1,000 lasts, by the forecast and by the day.
+    status = "SELECT spent, forecast, runs_out_on FROM budget_status WHERE client_id = 'acme' AND month = '2026-10'"
+    assert ledger.query(status).first_row == (Decimal("462.5"), Decimal("662.5"), None)
+    spend(ledger, "400")
+    # 962.50, and 37.50 more within three days.
+    assert ledger.query(status).first_row == (Decimal("962.5"), Decimal("1162.5"), date(2026, 10, 18))
 
 
 @pytest.mark.parametrize(("cost", "fires"), [("30", False), ("30.01", True)])

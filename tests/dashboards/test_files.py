@@ -86,12 +86,42 @@ def test_links_lead_to_dashboards_that_are_there_and_to_variables_they_have(uid:
     assert urls or uid in {"spanledger-models", "spanledger-pipeline"}
 
 
+@pytest.mark.parametrize("uid", BOARDS)
+def test_the_head_leads_to_every_other_dashboard_with_what_can_be_chosen_there(uid: str) -> None:
+    board = BOARDS[uid]
+    here = {variable["name"]: variable for variable in board["templating"]["list"]}
+    led_to = set()
+    for link in board["links"]:
+        path, _, query = link["url"].partition("?")
+        other = BOARDS[path.removeprefix("/d/")]
+        led_to.add(other["uid"])
+        assert (link["type"], link["title"]) == ("link", other["title"])
+        there = {variable["name"]: variable for variable in other["templating"]["list"]}
+        for part in query.split("&") if query else ():
+            name = part.removeprefix("${").removesuffix(":queryparam}")
+            # "All" means nothing where one has to be chosen.
+            assert there[name]["includeAll"] or not here[name]["includeAll"], link["url"]
+        assert ("month" in here and "month" in there) == ("${month:queryparam}" in query)
+        assert not link["includeVars"]
+    assert led_to == BOARDS.keys() - {uid}
+
+
+def test_the_rules_and_the_dashboards_are_in_folders_of_different_titles() -> None:
+    # Grafana makes the rules' folder by its title before the dashboards' is there, and then has two of one title.
+    rules = yaml.safe_load((PROVISIONING / "alerting" / "rules.yaml").read_text(encoding="utf-8"))
+    provider = yaml.safe_load((PROVISIONING / "dashboards" / "spanledger.yaml").read_text(encoding="utf-8"))
+    titles = {group["folder"] for group in rules["groups"]}
+    assert titles.isdisjoint({each["folder"] for each in provider["providers"]})
+
+
 def test_the_data_source_is_one_that_grafana_knows_under_the_uid_that_panels_name() -> None:
     text = (PROVISIONING / "datasources" / "clickhouse.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)
     assert grafana_files.datasources(content) == []
     assert grafana_files.environment(_code(text), SET_FOR_GRAFANA) == []
     (source,) = content["datasources"]
+    # It would make Grafana send a setting that schema/users and the embedded endpoint let no reader choose.
+    assert source["jsonData"]["enableRowLimit"] is False
     named = {str(panel["datasource"]) for board in BOARDS.values() for panel in board["panels"]}
     assert named == {str({"type": source["type"], "uid": source["uid"]})}
 

@@ -153,7 +153,8 @@ def datasource(share: Share, ledger_url: str) -> dict[str, Any]:
             "defaultDatabase": share.database,
             "dialTimeout": "10",
             "queryTimeout": "30",
-            "enableRowLimit": True,
+            # It would send a setting, which a user that only reads may not choose.
+            "enableRowLimit": False,
         },
         "secureJsonData": {"password": share.password},
     }

@@ -38,7 +38,9 @@ def rules(source: dict[str, Any]) -> dict[str, Any]:
             {
                 "orgId": 1,
                 "name": group["name"],
-                "folder": "spanledger",
+                # Not the dashboards' folder: Grafana finds this one by its title, makes it before that one is there, and of
+                # two with one title it may take either, and resolve what fired in the other.
+                "folder": "spanledger alerts",
                 "interval": group["every"],
                 "rules": [_rule(rule) for rule in group["rules"]],
             }
@@ -70,7 +72,7 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
         "condition": "fires",
         "data": data,
         # Views of offenders are empty while all is well.
-        "noDataState": "OK",
+        "noDataState": rule.get("on_no_rows", "OK"),
         # One rule tells of a ledger that does not answer, instead of all at once.
         "execErrState": rule.get("on_error", "KeepLast"),
         "for": rule.get("pending", "0s"),
