@@ -55,8 +55,9 @@ class Column:
     """`gauge`: a bar in the cell, from 0 to 100."""
     link: Json | None = None
     hidden: bool = False
-    at_least: int | None = None
-    """Its least width; what the others leave goes to all alike."""
+    width: int | None = None
+    """In pixels; what is left goes to the others alike. Not a least width: newer releases give every column its share first,
+    and what one has beyond that pushes the last ones out of sight."""
     minimum: int | None = None
     maximum: int | None = None
 
@@ -87,8 +88,8 @@ class Column:
             put("links", [self.link])
         if self.hidden:
             put("custom.hidden", True)
-        if self.at_least is not None:
-            put("custom.minWidth", self.at_least)
+        if self.width is not None:
+            put("custom.width", self.width)
         return {"matcher": {"id": "byName", "options": self.name}, "properties": properties}
 
 
@@ -206,7 +207,7 @@ def table(
             "cellHeight": "sm",
             "footer": {"show": False, "reducer": ["sum"], "fields": ""},
         },
-        custom={"align": "auto", "filterable": False, "minWidth": 92},
+        custom={"align": "auto", "filterable": False, "minWidth": 66},
         **more,
     )
 

@@ -61,8 +61,9 @@ WHERE client_id = ''
 
 TABLE = table(
     "Budget by client",
-    "The most used first. Spent is on charge, in the client's currency, or on cost in USD, whichever the budget is on. Burn: what the "
-    "last whole days, seven at most, brought a day. Forecast: what the month comes to if it goes on so.",
+    "The most used first. Spent is on charge, in the client's currency, or on cost in USD, whichever the budget is on. A day: what "
+    "the last whole days, seven at most, burnt. Forecast: what the month comes to if it goes on so. Alerts at: the thresholds, in percent. "
+    "Left out: calls whose price or usage is not known.",
     """
 SELECT
     status.client_id AS client_id,
@@ -70,8 +71,8 @@ SELECT
     status.share_percent AS "Used",
     status.spent AS "Spent",
     status.amount AS "Budget",
-    concat(status.currency, if(status.basis = 'cost', ', of cost', '')) AS "In",
-    status.burn_per_day AS "Burn a day",
+    concat(status.currency, if(status.basis = 'cost', ' cost', '')) AS "In",
+    status.burn_per_day AS "A day",
     status.forecast AS "Forecast",
     status.forecast_percent AS "Forecast %",
     multiIf(
@@ -80,8 +81,8 @@ SELECT
         status.forecast IS NULL, 'not known yet',
         'not this month'
     ) AS "Runs out",
-    arrayStringConcat(arrayMap(t -> toString(toFloat64(t)), status.thresholds_percent), ', ') AS "Alerts at %",
-    status.unpriced_calls + status.incomplete_calls AS "Calls not in it"
+    arrayStringConcat(arrayMap(t -> toString(toFloat64(t)), status.thresholds_percent), ', ') AS "Alerts at",
+    status.unpriced_calls + status.incomplete_calls AS "Left out"
 FROM budget_status AS status
 LEFT JOIN current_clients AS clients ON clients.client_id = status.client_id
 WHERE status.month = ${month:singlequote}
@@ -90,11 +91,13 @@ ORDER BY status.share_percent DESC, status.client_id
     height=12,
     empty="No client has a budget in this month: give it one in clients.yaml",
     columns=(
-        *linked_client(at_least=140),
+        *linked_client(width=150),
         Column("Used", PERCENT, thresholds=BUDGET, cell="gauge", minimum=0, maximum=100),
-        *(Column(name, MONEY) for name in ("Spent", "Budget", "Burn a day", "Forecast")),
-        Column("Forecast %", PERCENT, thresholds=BUDGET),
-        Column("Calls not in it", COUNT, thresholds=steps((None, "text"), (1, "orange"))),
+        *(Column(name, MONEY) for name in ("Spent", "Budget", "A day", "Forecast")),
+        Column("Forecast %", PERCENT, thresholds=BUDGET, width=88),
+        Column("Runs out", width=108),
+        Column("Alerts at", width=92),
+        Column("Left out", COUNT, thresholds=steps((None, "text"), (1, "orange"))),
     ),
 )
 
@@ -147,7 +150,7 @@ ORDER BY margins.charge_usd DESC NULLS LAST, margins.client_id
     height=10,
     empty="Every client has a budget",
     columns=(
-        *linked_client(at_least=140),
+        *linked_client(width=150),
         *CHARGE_AND_COST,
     ),
 )

@@ -89,7 +89,7 @@ WHERE {OF_CLIENT} AND client_state = 'known'
 )
 
 STATE = numbers(
-    "State of the month",
+    "State",
     "Open: figures still change. Closed: they are frozen under the statement's number, and what comes late is corrected in the "
     "next month's statement.",
     f"""
@@ -102,7 +102,7 @@ WHERE {OF_CLIENT}
 )
 
 NOT_IN = numbers(
-    "Calls, and those not in the sums",
+    "Calls, and gaps",
     "Unpriced: usage is known and its price is not. Incomplete: usage is missing, or was cut short and is a lower bound.",
     f"""
 SELECT
@@ -213,13 +213,13 @@ MODELS = table(
     "include cached ones.",
     f"""
 SELECT
-    provider AS "Provider",
     if(model = '', 'no model named', model) AS "Model",
+    provider AS "Provider",
+    lines.charge AS "Charge",
+    lines.cost AS "Cost",
     lines.calls AS "Calls",
     toFloat64({IN_TOKENS.format(units="lines.units")}) AS "Tokens in",
     toFloat64({OUT_TOKENS.format(units="lines.units")}) AS "Tokens out",
-    lines.charge AS "Charge",
-    lines.cost AS "Cost",
     lines.unpriced_calls AS "Unpriced",
     lines.incomplete_calls AS "Incomplete"
 FROM billed_lines AS lines
@@ -229,7 +229,7 @@ ORDER BY lines.charge DESC NULLS LAST, lines.cost DESC NULLS LAST, provider, mod
     width=24,
     empty=NO_CALLS,
     columns=(
-        Column("Model", at_least=190),
+        Column("Model", width=190),
         *CALLS_AND_TOKENS,
         *CHARGE_AND_COST,
         *GAPS,
@@ -253,10 +253,7 @@ ORDER BY "Cost" DESC NULLS LAST, project
 """,
     width=12,
     empty=NO_CALLS,
-    columns=(
-        *CALLS_AND_TOKENS,
-        Column("Cost", MONEY),
-    ),
+    columns=(Column("Project", width=110), *CALLS_AND_TOKENS, Column("Cost", MONEY)),
 )
 
 UNITS = table(
@@ -276,7 +273,7 @@ ORDER BY "Charge" DESC NULLS LAST, unit
 """,
     width=12,
     empty=NO_CALLS,
-    columns=(Column("Quantity", COUNT), *CHARGE_AND_COST),
+    columns=(Column("Unit", width=150), Column("Quantity", COUNT), *CHARGE_AND_COST),
 )
 
 FEES = fees(
@@ -288,7 +285,7 @@ GAPS_BY_REASON = gaps(
     OF_CLIENT,
     "Calls whose price or usage is not known, by reason, and calls that were refused and cost nothing. spanledger usage and the "
     "page Models and prices say what to do about the first two.",
-    columns=(Column("Reason", at_least=260),),
+    columns=(Column("Reason", width=260),),
     links=(link("Models and prices", "spanledger-models", month="${month:percentencode}"),),
 )
 
@@ -301,7 +298,7 @@ SELECT
     toString(greatest(valid_from_day, toDate('1971-01-01'))) AS "From",
     replaceAll(plan, '_', ' ') AS "Plan",
     fee AS "Fee",
-    allowance_cost_usd AS "Allowance, USD",
+    allowance_cost_usd AS "Allowance",
     minimum AS "Minimum",
     arrayStringConcat(arrayMap(
         tier -> concat(if(tier.1 > 0, concat('from ', toString(toDecimal64(tier.1, 2)), ' USD '), ''), toString(toFloat64(tier.2)), ' %'), tiers
@@ -320,10 +317,10 @@ ORDER BY valid_from_day
     empty="no terms in this month: its calls are charged to nobody",
     columns=(
         Column("Fee", MONEY),
-        Column("Allowance, USD", MONEY),
+        Column("Allowance", MONEY),
         Column("Minimum", MONEY),
         Column("Overrides", COUNT),
-        Column("Timezone", at_least=140),
+        Column("Timezone", width=140),
     ),
 )
 

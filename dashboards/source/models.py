@@ -24,6 +24,7 @@ from parts import (
     IN_TOKENS,
     NO_CALLS,
     OUT_TOKENS,
+    PROVIDED,
     TWO_MONTHS_BARS,
     a_series_each,
     orange,
@@ -179,15 +180,15 @@ MODELS = table(
     "What each model is used for and costs. Per priced call and per million (M) tokens, in and out together: of calls whose cost is known.",
     f"""
 SELECT
-    provider AS "Provider",
     if(model = '', 'no model named', model) AS "Model",
-    sum(days.calls) AS "Calls",
+    provider AS "Provider",
     sumOrNull(days.cost_usd) AS "Cost",
-    toFloat64("Cost") * 100 / nullIf(toFloat64(sum("Cost") OVER ()), 0) AS "Share of cost",
-    toFloat64("Cost") / nullIf("Calls" - "Unpriced", 0) AS "Per priced call",
+    sum(days.calls) AS "Calls",
+    toFloat64("Cost") * 100 / nullIf(toFloat64(sum("Cost") OVER ()), 0) AS "Share",
+    toFloat64("Cost") / nullIf("Calls" - "Unpriced", 0) AS "Per call",
     toFloat64("Cost") * 1e6 / nullIf("Tokens in" + "Tokens out" - toFloat64(sum(
         {IN_TOKENS.format(units="days.unpriced_units")} + {OUT_TOKENS.format(units="days.unpriced_units")}
-    )), 0) AS "Per M tokens",
+    )), 0) AS "Per M",
     toFloat64(sum({IN_TOKENS.format(units="days.units")})) AS "Tokens in",
     toFloat64(sum({OUT_TOKENS.format(units="days.units")})) AS "Tokens out",
     sum(arraySum(mapValues(days.unpriced))) AS "Unpriced",
@@ -201,15 +202,14 @@ ORDER BY "Cost" DESC NULLS LAST, provider, model
     height=10,
     empty=NO_CALLS,
     columns=(
-        Column("Model", at_least=170),
+        PROVIDED,
+        Column("Model", width=170),
         Column("Calls", COUNT),
-        *(Column(name, COUNT, at_least=110) for name in ("Tokens in", "Tokens out")),
+        *(Column(name, COUNT, width=92) for name in ("Tokens in", "Tokens out")),
         Column("Cost", MONEY),
-        Column(
-            "Share of cost", PERCENT, cell="gauge", minimum=0, maximum=100, thresholds=steps((None, "blue"))
-        ),
-        Column("Per priced call", SMALL_MONEY),
-        Column("Per M tokens", MONEY),
+        Column("Share", PERCENT, cell="gauge", minimum=0, maximum=100, thresholds=steps((None, "blue"))),
+        Column("Per call", SMALL_MONEY, width=78),
+        Column("Per M", MONEY),
         *GAPS,
     ),
 )
@@ -234,12 +234,12 @@ GROUP BY provider, model, "Reason"
 ORDER BY "Calls" DESC, provider, model, "Reason"
 LIMIT 200
 """,
-    width=14,
-    height=8,
+    height=6,
     empty="Every call of this month has its price",
     columns=(
-        Column("Model", at_least=140),
-        Column("Reason", at_least=200),
+        PROVIDED,
+        Column("Model", width=180),
+        Column("Reason", width=300),
         Column("Calls", COUNT, thresholds=ANY_IS_ORANGE),
         Column("Clients", COUNT),
     ),
@@ -255,12 +255,13 @@ WHERE cached > 0
 ORDER BY saved_usd DESC NULLS LAST, provider, model
 LIMIT 50
 """,
-    width=10,
+    width=12,
     height=8,
     empty="Nothing was read from a cache",
     columns=(
-        Column("Model", at_least=150),
-        Column("Cached", COUNT, at_least=110),
+        PROVIDED,
+        Column("Model", width=160),
+        Column("Cached", COUNT, width=80),
         Column("Cost", MONEY),
         Column("Saved", MONEY, thresholds=BELOW_ZERO_IS_RED),
     ),
@@ -279,7 +280,7 @@ ORDER BY "Cost" DESC, unit
     width=12,
     height=8,
     empty=NO_CALLS,
-    columns=(Column("Quantity", COUNT), Column("Cost", MONEY)),
+    columns=(Column("Unit", width=150), Column("Quantity", COUNT), Column("Cost", MONEY)),
 )
 
 LIST = table(
@@ -289,10 +290,9 @@ LIST = table(
 SELECT version AS "Version", source AS "Source", source_version AS "Its release", toString(toDate(imported_at)) AS "Imported"
 FROM price_list
 """,
-    width=12,
-    height=8,
+    height=4,
     empty="No price list yet: spanledger prices sync",
-    columns=(Column("Version", at_least=240),),
+    columns=(Column("Version", width=240),),
 )
 
 DASHBOARD = Dashboard(

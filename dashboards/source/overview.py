@@ -55,7 +55,7 @@ ORDER BY losses.loss_usd DESC, losses.client_id
     height=5,
     empty="No client costs more than it pays in this month",
     columns=(
-        *linked_client(at_least=150),
+        *linked_client(width=170),
         Column("Loses", MONEY, thresholds=steps((None, "red")), colour="background"),
         Column("Pays", MONEY),
         Column("Costs", MONEY),
@@ -82,7 +82,7 @@ WHERE month = ${month:singlequote}
 )
 
 AGAINST = numbers(
-    "Charge against last month, USD",
+    "Against last month, USD",
     "What clients owed by the same day of the month before (by the end of it, where the month "
     "is over), and by how much the charge at the left is more or less. Fees count on the first day of their terms.",
     f"""
@@ -103,7 +103,7 @@ WHERE days.month IN (${{month:singlequote}}, {BEFORE})
 )
 
 NOT_IN = numbers(
-    "Calls, and those not in the sums",
+    "Calls, and gaps",
     "Unpriced: usage is known and its price is not. Incomplete: usage is missing, or was cut short and is a lower bound. "
     "Of nobody: no client is named, or one without terms; their cost counts and nobody is charged for it.",
     """
@@ -218,7 +218,7 @@ ORDER BY least(ifNull(now_.margin_usd, 0), 0), now_.charge_usd DESC NULLS LAST, 
     height=11,
     empty="No client has terms in this month: spanledger clients apply clients.yaml",
     columns=(
-        *linked_client(at_least=150),
+        *linked_client(width=190),
         *CHARGE_AND_COST,
         Column("Margin", MONEY, thresholds=BELOW_ZERO_IS_RED),
         Column("Margin %", PERCENT, thresholds=BELOW_ZERO_IS_RED),

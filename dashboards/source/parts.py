@@ -48,7 +48,11 @@ BUDGET_USED: Final = (
     Column("Forecast", PERCENT, thresholds=BUDGET),
 )
 CALLS_AND_TOKENS: Final = tuple(Column(name, COUNT) for name in ("Calls", "Tokens in", "Tokens out"))
-GAPS: Final = tuple(Column(name, COUNT, thresholds=ANY_IS_ORANGE) for name in ("Unpriced", "Incomplete"))
+GAPS: Final = (
+    Column("Unpriced", COUNT, thresholds=ANY_IS_ORANGE),
+    Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE, width=88),
+)
+PROVIDED: Final = Column("Provider", width=90)
 
 
 def orange(*names: str) -> tuple[Column, ...]:
@@ -56,9 +60,9 @@ def orange(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, thresholds=ANY_IS_ORANGE) for name in names)
 
 
-def linked_client(*, at_least: int) -> tuple[Column, ...]:
+def linked_client(*, width: int) -> tuple[Column, ...]:
     """A client's name, which leads to its page; the query gives its id beside it."""
-    return (Column("client_id", hidden=True), Column("Client", link=TO_CLIENT, at_least=at_least))
+    return (Column("client_id", hidden=True), Column("Client", link=TO_CLIENT, width=width))
 
 
 def a_series_each(name: str, value: str) -> Json:

@@ -37,20 +37,20 @@ WHERE $__timeFilter(arrived_at)
 ROLLUP = numbers(
     "Roll-up",
     "Behind: how long the first call waits that is not in the figures yet; figures are at most that old. Quarter-hours: how "
-    "many wait. Refreshed: when it last ran, every 15 seconds while it is well.",
+    "many wait. Last done: how long ago it last had something to do; while calls come, every 15 seconds.",
     """
 SELECT
     lag_seconds AS "Behind",
     quarters_behind AS "Quarter-hours",
-    dateDiff('second', last_refresh, now64(3, 'UTC')) AS "Refreshed"
+    dateDiff('second', last_refresh, now64(3, 'UTC')) AS "Last done"
 FROM rollup_freshness
 """,
-    width=8,
+    width=7,
     empty="no call yet",
     columns=(
         Column("Behind", AGE, thresholds=steps((None, "green"), (300, "orange"), (1800, "red"))),
         Column("Quarter-hours", COUNT),
-        Column("Refreshed", AGE),
+        Column("Last done", AGE),
     ),
 )
 
@@ -67,7 +67,7 @@ SELECT
 FROM recorded_calls
 WHERE $__timeFilter(recorded_at)
 """,
-    width=8,
+    width=9,
     standard=COUNT,
     columns=tuple(
         Column(name, thresholds=ANY_IS_ORANGE) for name in ("Unattributed", "Unpriced", "Incomplete", "Odd")
@@ -93,7 +93,7 @@ WHERE last_checked_at > toDateTime64(0, 3, 'UTC')
     width=12,
     height=6,
     empty="not checked yet",
-    columns=(Column("Found", COUNT, thresholds=ANY_IS_RED), Column("Ago", AGE)),
+    columns=(Column("Check", width=190), Column("Found", COUNT, thresholds=ANY_IS_RED), Column("Ago", AGE)),
 )
 
 STALLS = table(
@@ -164,7 +164,7 @@ WHERE $__timeFilter(quarter)
 GROUP BY time
 ORDER BY time
 """,
-    width=12,
+    width=10,
     as_bars=True,
     empty="no call in this period",
     columns=(Column("Calls", COUNT, colour="fixed:blue"), Column("Refused", COUNT, colour="fixed:gray")),
@@ -187,13 +187,14 @@ GROUP BY app
 ORDER BY "Unattributed" + "Unpriced" + "Incomplete" + "Odd" DESC, "Calls" DESC, app
 LIMIT 100
 """,
-    width=12,
+    width=14,
     empty="no call was written in this period",
     columns=(
+        Column("App", width=140),
         Column("Calls", COUNT),
         *(
-            Column(name, COUNT, thresholds=ANY_IS_ORANGE)
-            for name in ("Unattributed", "Unpriced", "Incomplete", "Odd")
+            Column(name, COUNT, thresholds=ANY_IS_ORANGE, width=width)
+            for name, width in (("Unattributed", 98), ("Unpriced", None), ("Incomplete", 88), ("Odd", None))
         ),
     ),
 )
@@ -216,7 +217,7 @@ LIMIT 100
 """,
     width=24,
     empty="nothing: every call has its price and its usage",
-    columns=(Column("Reason", at_least=300), Column("Calls", COUNT)),
+    columns=(Column("What", width=100), Column("Reason", width=300), Column("Calls", COUNT, width=90)),
 )
 
 REFUSED = table(
@@ -225,7 +226,7 @@ REFUSED = table(
     "may not bill the client that they name. A sender is added or allowed in senders.yaml.",
     """
 SELECT
-    if(sender_name = '', '(unknown)', sender_name) AS "Sender",
+    multiIf(stamp = '', '(no token)', sender_name = '', concat('stamp ', substring(stamp, 1, 12)), sender_name) AS "Sender",
     refusals.reason AS "Reason",
     refusals.calls AS "Calls",
     refusals.claimed_ids AS "Ids named",
@@ -238,11 +239,11 @@ LIMIT 50
     height=6,
     empty="none: every sender bills whom it may",
     columns=(
-        Column("Sender", at_least=120),
-        Column("Reason", at_least=260),
+        Column("Sender", width=170),
+        Column("Reason", width=240),
         Column("Calls", COUNT, thresholds=ANY_IS_ORANGE),
         Column("Ids named", COUNT),
-        Column("Last call, UTC", at_least=170),
+        Column("Last call, UTC", width=160),
     ),
 )
 

@@ -75,7 +75,7 @@ def panels(*, with_cost: bool) -> tuple[Panel, ...]:
             columns=MARGIN if with_cost else (),
         ),
         numbers(
-            "Calls, and those not in the sums",
+            "Calls, and gaps",
             "Unpriced: usage is known and its price is not. Incomplete: usage is missing, or was cut short.",
             f'SELECT calls AS "Calls", unpriced_calls AS "Unpriced", incomplete_calls AS "Incomplete" FROM margins WHERE {OF_MONTH}',
             width=6,

@@ -40,7 +40,7 @@ def test_at_800_one_message_says_who_how_much_of_what_and_by_when(
     assert reached(alerts) == [("acme", "80", "firing")]
     assert alerts[0].labels == {
         "alertname": "Budget threshold reached",
-        "grafana_folder": "spanledger alerts",
+        "grafana_folder": "billing alerts",
         "client_id": "acme",
         "subject": "ACME (acme)",
         "month": "2026-10",

@@ -61,7 +61,7 @@ def test_the_agencys_cost_is_that_of_usage_and_its_charge_the_sum_of_the_stateme
 
 def test_calls_and_what_is_left_out_are_those_of_usage(reader: Any, owner: Any) -> None:
     total = usage.read(owner, MONTH, ["client"]).total
-    (counted,) = overview(reader, "Calls, and those not in the sums")
+    (counted,) = overview(reader, "Calls, and gaps")
     assert counted == {
         "Calls": total.calls,
         "Unpriced": total.unpriced_calls,
@@ -119,7 +119,7 @@ def test_the_running_total_ends_at_the_months_charge(reader: Any) -> None:
     assert days[-1]["This month"] == pytest.approx(float(sums["Charge"]))
     assert days[29]["Last month"] == pytest.approx(float(before["Charge"]))
     assert days[30]["Last month"] is None
-    (against,) = overview(reader, "Charge against last month, USD")
+    (against,) = overview(reader, "Against last month, USD")
     assert against["Last month by then"] == before["Charge"]
     assert against["Change"] == pytest.approx(float((sums["Charge"] / before["Charge"] - 1) * 100))
 
@@ -172,7 +172,7 @@ def test_a_clients_usage_is_that_of_usage(reader: Any, owner: Any, of: str) -> N
     assert {day: cost for day, cost in shown.items() if cost} == {
         day: float(cost) for day, cost in days.items() if cost
     }
-    (counted,) = client(reader, "Calls, and those not in the sums", of)
+    (counted,) = client(reader, "Calls, and gaps", of)
     total = by_project.total
     assert counted == {
         "Calls": total.calls,
@@ -233,7 +233,7 @@ def test_a_budget_is_used_by_the_share_of_the_statement(reader: Any, owner: Any,
         (spent / 10).quantize(Decimal("0.0001")),
     )
     cost = usage.read(owner, MONTH, ["client"], client="dune").total.cost_usd
-    assert (table["dune"]["Spent"], table["dune"]["In"]) == (cost, "USD, of cost")
+    assert (table["dune"]["Spent"], table["dune"]["In"]) == (cost, "USD cost")
     (standing,) = panel(reader, "spanledger-budgets", "Budgets of the month", month=MONTH)
     assert standing == {"With a budget": 2, "Past a threshold": 1, "Used up": 0, "Will be used up": 0}
     without = [

@@ -184,6 +184,7 @@ def environment(installed: Installation, data: Path, ports: Mapping[str, int]) -
         "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
         "GF_NEWS_NEWS_FEED_ENABLED": "false",
         "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+        "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(dashboards / "json" / "overview.json"),
         "SPANLEDGER_DATASOURCE_HOST": "127.0.0.1",
         "SPANLEDGER_DATASOURCE_PORT": str(ports["clickhouse-port"]),
