@@ -126,12 +126,17 @@ def test_the_data_source_is_one_that_grafana_knows_under_the_uid_that_panels_nam
     assert named == {str({"type": source["type"], "uid": source["uid"]})}
 
 
-def test_the_provider_reads_the_folder_that_is_set() -> None:
+def test_every_dashboard_has_a_provider_of_its_own_in_one_folder() -> None:
     text = (PROVISIONING / "dashboards" / "spanledger.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)
     assert grafana_files.providers(content) == []
     assert grafana_files.environment(_code(text), SET_FOR_GRAFANA) == []
-    assert content["providers"][0]["options"] == {"path": "${SPANLEDGER_DASHBOARDS}"}
+    providers = content["providers"]
+    assert {each["name"]: each["options"]["path"] for each in providers} == {
+        uid: f"${{SPANLEDGER_DASHBOARDS}}/{uid.removeprefix('spanledger-')}.json" for uid in BOARDS
+    }
+    assert {(each["orgId"], each["folder"]) for each in providers} == {(1, "spanledger")}
+    assert len(providers) == len(BOARDS)
 
 
 @pytest.mark.parametrize(

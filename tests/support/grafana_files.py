@@ -215,6 +215,6 @@ def providers(content: Mapping[str, Any]) -> list[str]:
     for each in content["providers"]:
         where = f"provider {each.get('name')}"
         found += _unknown(where, each, _PROVIDER)
-        found += _missing(where, each, "orgId", "folder", "folderUid", "type")
+        found += _missing(where, each, "orgId", "folder", "type")
         found += _unknown(f"{where}, options", each["options"], {"path", "foldersFromFilesStructure"})
     return found
