@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,8 @@ class Endpoint:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[Endpoint]:
-    command = [sys.executable, "-m", "spanledger_billing.embedded", str(data), "--port", "0"]
+def running(data: Path, program: Sequence[str] = ("-m", "spanledger_billing.embedded")) -> Iterator[Endpoint]:
+    command = [sys.executable, *program, str(data), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 from urllib.parse import urlsplit
 
 from spanledger_billing.embedded import body, form, handshake, parameters, statement
@@ -67,6 +67,7 @@ class Endpoint(ThreadingHTTPServer):
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._idle = threading.Condition()
         self._running = 0
+        self._stopping = False
 
     @property
     def port(self) -> int:
@@ -87,9 +88,21 @@ class Endpoint(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base's signature
         _log.exception("a connection ended by an error of the endpoint's own")
 
-    def begin(self) -> None:
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def shutdown(self) -> None:
+        """Takes no connection any more, and refuses what still comes on those that are open."""
+        with self._idle:
+            self._stopping = True
+        super().shutdown()
+
+    def begin(self) -> bool:
+        """Counts a request until `end`. False when the engine may be closed under it."""
         with self._idle:
             self._running += 1
+            return not self._stopping
 
     def end(self) -> None:
         with self._idle:
@@ -97,7 +110,7 @@ class Endpoint(ThreadingHTTPServer):
             self._idle.notify_all()
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """True when no request is being answered any more."""
+        """True when no request is being answered any more. After `shutdown` the engine can be closed then."""
         with self._idle:
             return self._idle.wait_for(lambda: self._running == 0, seconds)
 
@@ -128,9 +141,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a request line holds SQL and may hold a password."""
 
     def _serve(self) -> None:
-        self._endpoint.begin()
+        admitted = self._endpoint.begin()
         try:
-            self._respond()
+            if admitted:
+                self._respond()
+            else:
+                self._turn_away()
         except BadRequestError as error:
             self.close_connection = True
             self._send(error.status, f"{error}\n".encode())
@@ -148,6 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(500, b"Code: 1001. DB::Exception: a fault of the endpoint's own (STD_EXCEPTION)\n")
         finally:
             self._endpoint.end()
+
+    def _turn_away(self) -> NoReturn:
+        # Its body stays unread: the request goes nowhere, and senders try again after a 503.
+        raise RefusalError(236, "The endpoint is stopping; try again. (ABORTED)", 503)
 
     def _respond(self) -> None:
         url = urlsplit(self.path)
@@ -252,6 +272,9 @@ class _Handler(BaseHTTPRequestHandler):
         }
 
     def _send(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        if self._endpoint.stopping:
+            # Clients keep connections open between requests, and the next one here would be refused.
+            self.close_connection = True
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
