@@ -24,8 +24,11 @@ from parts import (
     GAPS,
     IN_TOKENS,
     MARGIN,
+    MODEL,
     NO_CALLS,
     OUT_TOKENS,
+    PROJECT,
+    UNIT,
     a_series_each,
     fees,
     gaps,
@@ -229,7 +232,7 @@ ORDER BY lines.charge DESC NULLS LAST, lines.cost DESC NULLS LAST, provider, mod
     width=24,
     empty=NO_CALLS,
     columns=(
-        Column("Model", width=190),
+        MODEL,
         *CALLS_AND_TOKENS,
         *CHARGE_AND_COST,
         *GAPS,
@@ -253,7 +256,7 @@ ORDER BY "Cost" DESC NULLS LAST, project
 """,
     width=12,
     empty=NO_CALLS,
-    columns=(Column("Project", width=110), *CALLS_AND_TOKENS, Column("Cost", MONEY)),
+    columns=(PROJECT, *CALLS_AND_TOKENS, Column("Cost", MONEY)),
 )
 
 UNITS = table(
@@ -273,7 +276,7 @@ ORDER BY "Charge" DESC NULLS LAST, unit
 """,
     width=12,
     empty=NO_CALLS,
-    columns=(Column("Unit", width=150), Column("Quantity", COUNT), *CHARGE_AND_COST),
+    columns=(UNIT, Column("Quantity", COUNT), *CHARGE_AND_COST),
 )
 
 FEES = fees(
@@ -285,7 +288,6 @@ GAPS_BY_REASON = gaps(
     OF_CLIENT,
     "Calls whose price or usage is not known, by reason, and calls that were refused and cost nothing. spanledger usage and the "
     "page Models and prices say what to do about the first two.",
-    columns=(Column("Reason", width=260),),
     links=(link("Models and prices", "spanledger-models", month="${month:percentencode}"),),
 )
 

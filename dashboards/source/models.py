@@ -22,10 +22,12 @@ from parts import (
     BEFORE,
     GAPS,
     IN_TOKENS,
+    MODEL,
     NO_CALLS,
     OUT_TOKENS,
     PROVIDED,
     TWO_MONTHS_BARS,
+    UNIT,
     a_series_each,
     orange,
 )
@@ -177,7 +179,7 @@ ORDER BY day, provider_shown
 
 MODELS = table(
     "Models, USD",
-    "What each model is used for and costs. Per priced call and per million (M) tokens, in and out together: of calls whose cost is known.",
+    "What each model is used for and costs. Per call, and per million (M) tokens, in and out together: of calls whose cost is known.",
     f"""
 SELECT
     if(model = '', 'no model named', model) AS "Model",
@@ -203,7 +205,7 @@ ORDER BY "Cost" DESC NULLS LAST, provider, model
     empty=NO_CALLS,
     columns=(
         PROVIDED,
-        Column("Model", width=170),
+        MODEL,
         Column("Calls", COUNT),
         *(Column(name, COUNT, width=92) for name in ("Tokens in", "Tokens out")),
         Column("Cost", MONEY),
@@ -238,7 +240,7 @@ LIMIT 200
     empty="Every call of this month has its price",
     columns=(
         PROVIDED,
-        Column("Model", width=180),
+        MODEL,
         Column("Reason", width=300),
         Column("Calls", COUNT, thresholds=ANY_IS_ORANGE),
         Column("Clients", COUNT),
@@ -255,12 +257,12 @@ WHERE cached > 0
 ORDER BY saved_usd DESC NULLS LAST, provider, model
 LIMIT 50
 """,
-    width=12,
+    width=13,
     height=8,
     empty="Nothing was read from a cache",
     columns=(
         PROVIDED,
-        Column("Model", width=160),
+        MODEL,
         Column("Cached", COUNT, width=80),
         Column("Cost", MONEY),
         Column("Saved", MONEY, thresholds=BELOW_ZERO_IS_RED),
@@ -277,10 +279,10 @@ FROM (SELECT sumMap(days.units) AS quantities, sumMap(days.costs) AS usd FROM us
 ARRAY JOIN arraySort(arrayDistinct(arrayConcat(mapKeys(quantities), mapKeys(usd)))) AS unit
 ORDER BY "Cost" DESC, unit
 """,
-    width=12,
+    width=11,
     height=8,
     empty=NO_CALLS,
-    columns=(Column("Unit", width=150), Column("Quantity", COUNT), Column("Cost", MONEY)),
+    columns=(UNIT, Column("Quantity", COUNT), Column("Cost", MONEY)),
 )
 
 LIST = table(

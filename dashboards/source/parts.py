@@ -53,6 +53,9 @@ GAPS: Final = (
     Column("Incomplete", COUNT, thresholds=ANY_IS_ORANGE, width=88),
 )
 PROVIDED: Final = Column("Provider", width=90)
+MODEL: Final = Column("Model", width=170)
+PROJECT: Final = Column("Project", width=110)
+UNIT: Final = Column("Unit", width=150)
 
 
 def orange(*names: str) -> tuple[Column, ...]:
@@ -90,11 +93,11 @@ ORDER BY "What", "Of"
         width=12,
         height=6,
         empty="none: all is usage",
-        columns=(Column("Charge", MONEY),),
+        columns=(Column("Of", width=190), Column("Charge", MONEY)),
     )
 
 
-def gaps(where: str, description: str, *, columns: tuple[Column, ...] = (), **more: Any) -> Panel:
+def gaps(where: str, description: str, **more: Any) -> Panel:
     """Calls that are in no sum, by reason."""
     return table(
         "What is not in these figures, and why",
@@ -109,6 +112,6 @@ ORDER BY "Calls" DESC, reason
         width=12,
         height=6,
         empty="nothing: every call has its price and its usage",
-        columns=(*columns, Column("Calls", COUNT)),
+        columns=(Column("Reason", width=260), Column("Calls", COUNT)),
         **more,
     )

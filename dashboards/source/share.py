@@ -26,8 +26,12 @@ from parts import (
     GAPS,
     IN_TOKENS,
     MARGIN,
+    MODEL,
     NO_CALLS,
     OUT_TOKENS,
+    PROJECT,
+    PROVIDED,
+    UNIT,
     fees,
     gaps,
 )
@@ -116,12 +120,12 @@ ORDER BY day
             "What was used of each model and what is charged for it; with fees it adds up to the statement.",
             f"""
 SELECT
-    provider AS "Provider",
     if(model = '', 'no model named', model) AS "Model",
+    provider AS "Provider",
+    lines.charge AS "Charge",{cost(' lines.cost AS "Cost",')}
     lines.calls AS "Calls",
     toFloat64({IN_TOKENS.format(units="lines.units")}) AS "Tokens in",
     toFloat64({OUT_TOKENS.format(units="lines.units")}) AS "Tokens out",
-    lines.charge AS "Charge",{cost(' lines.cost AS "Cost",')}
     lines.unpriced_calls AS "Unpriced",
     lines.incomplete_calls AS "Incomplete"
 FROM billed_lines AS lines
@@ -129,7 +133,7 @@ WHERE {OF_MONTH} AND corrects = month AND kind = 'usage'
 ORDER BY lines.charge DESC NULLS LAST, provider, model
 """,
             empty=NO_CALLS,
-            columns=(*CALLS_AND_TOKENS, Column("Charge", MONEY), *costs, *GAPS),
+            columns=(MODEL, PROVIDED, *CALLS_AND_TOKENS, Column("Charge", MONEY), *costs, *GAPS),
         ),
         table(
             "Projects",
@@ -147,7 +151,7 @@ ORDER BY "Calls" DESC, project
 """,
             width=12,
             empty=NO_CALLS,
-            columns=(*CALLS_AND_TOKENS, *costs),
+            columns=(PROJECT, *CALLS_AND_TOKENS, *costs),
         ),
         table(
             "Units, ${currency}",
@@ -164,7 +168,7 @@ ORDER BY "Charge" DESC NULLS LAST, unit
 """,
             width=12,
             empty=NO_CALLS,
-            columns=(Column("Quantity", COUNT), Column("Charge", MONEY), *costs),
+            columns=(UNIT, Column("Quantity", COUNT), Column("Charge", MONEY), *costs),
         ),
         fees(
             OF_MONTH,
