@@ -76,12 +76,12 @@ REFERENCES = {
 }
 """What a panel of the dashboard would at least have to ask of raw spans."""
 OF_RULES = {
-    "budgets": REFERENCES["spanledger-budgets"],
-    "clients": REFERENCES["spanledger-overview"],
-    "calls": REFERENCES["spanledger-models"],
-    "pipeline": REFERENCES["spanledger-pipeline"],
+    "budgets": "spanledger-budgets",
+    "clients": "spanledger-overview",
+    "calls": "spanledger-models",
+    "pipeline": "spanledger-pipeline",
 }
-"""The same by the group of a rule."""
+"""The dashboard that a group of rules asks the like of."""
 
 
 def fill(client: Any, calls: int, *, reference: bool) -> None:
@@ -123,12 +123,10 @@ def rows_read(client: Any, query: str) -> int:
     return int(json.loads(client.raw_query(query, fmt="JSON"))["statistics"]["rows_read"])
 
 
-def measure(client: Any, report: Report, *, reference: bool) -> None:
+def measure(client: Any, report: Report, beside: dict[str, float]) -> None:
     """Every panel and variable."""
     end = datetime(2026, 11, 1, tzinfo=UTC)
     for uid, board in dashboards.boards().items():
-        name, instead = REFERENCES[uid]
-        beside = best(client, instead, 1)[0] if reference else None
         values = EVERYBODY if uid == "spanledger-models" else CHOSEN
         for query in dashboards.queries(board):
             sql = expand(
@@ -138,33 +136,23 @@ def measure(client: Any, report: Report, *, reference: bool) -> None:
                 interval_s=300,
             )
             panel = f"{uid.removeprefix('spanledger-')}: {query.title.removesuffix(', ${currency}')}"
-            report.rows.append(_row(client, panel, sql, name, beside))
+            report.rows.append(_row(client, panel, sql, uid, beside))
 
 
-def measure_rules(client: Any, report: Report, *, reference: bool) -> None:
+def measure_rules(client: Any, report: Report, beside: dict[str, float]) -> None:
     """Every query of every alert rule. Afterwards the views have another clock."""
     StillClock(client, NOON)
-    taken: dict[str, float | None] = {}
     for uid, rule in grafana_rules.rules().items():
-        name, instead = OF_RULES[rule["group"]]
-        if name not in taken:
-            taken[name] = best(client, instead, 1)[0] if reference else None
         for ref, query in grafana_rules.queries(rule).items():
             sql = expand(query, start=NOON - timedelta(minutes=10), end=NOON)
-            report.rows.append(_row(client, f"alert {uid}: {ref}", sql, name, taken[name]))
+            report.rows.append(_row(client, f"alert {uid}: {ref}", sql, OF_RULES[rule["group"]], beside))
 
 
-def _row(client: Any, what: str, sql: str, name: str, beside: float | None) -> Row:
+def _row(client: Any, what: str, sql: str, board: str, beside: dict[str, float]) -> Row:
     milliseconds, cpu = best(client, sql)
+    note = f"{cpu:.0f} ms of all cores; {rows_read(client, sql):,} rows read"
     say(what)
-    return Row(
-        what,
-        milliseconds,
-        "ms",
-        name,
-        beside,
-        f"{cpu:.0f} ms of all cores; {rows_read(client, sql):,} rows read",
-    )
+    return Row(what, milliseconds, "ms", REFERENCES[board][0], beside.get(board), note)
 
 
 def main() -> None:
@@ -182,9 +170,12 @@ def main() -> None:
         client.database = "benchmark"
         migrate.apply(client, timezone="UTC")
         fill(client, options.calls, reference=not options.no_spans)
-        measure(client, report, reference=not options.no_spans)
+        beside: dict[str, float] = {}
+        if not options.no_spans:
+            beside = {uid: best(client, instead, 1)[0] for uid, (_, instead) in REFERENCES.items()}
+        measure(client, report, beside)
         panels = len(report.rows)
-        measure_rules(client, report, reference=not options.no_spans)
+        measure_rules(client, report, beside)
         ((month, year),) = client.query(
             f"SELECT countIf(month = '{filling.MONTH}'), count() FROM usage_day FINAL"
         ).result_rows

@@ -147,16 +147,19 @@ def with_span(call):
     return called
 
 
+def question(size):
+    return [{"role": "user", "content": (PROMPT * (size // len(PROMPT) + 1))[:size]}]
+
+
 def chat(scenario, size):
     client = openai_client(scenario)
-    text = (PROMPT * (size // len(PROMPT) + 1))[:size]
-    messages = [{"role": "user", "content": text}]
+    messages = question(size)
     return lambda: client.chat.completions.create(model="gpt-4o", messages=messages)
 
 
 def chat_async(scenario, size):
     client = openai_client(scenario, "AsyncOpenAI")
-    messages = [{"role": "user", "content": PROMPT * (size // len(PROMPT) + 1)}]
+    messages = question(size)
     loop = asyncio.new_event_loop()
     return lambda: loop.run_until_complete(client.chat.completions.create(model="gpt-4o", messages=messages))
 

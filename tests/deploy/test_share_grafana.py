@@ -48,6 +48,7 @@ def test_the_organisation_has_one_data_source_which_is_the_clients_and_shows_its
     assert connected["jsonData"]["username"] == connected["jsonData"]["defaultDatabase"] == "share_acme_0"
     assert (connected["jsonData"]["host"], connected["jsonData"]["port"]) == ("clickhouse", 8123)
     assert connected["jsonData"]["secure"] is False
+    assert connected["jsonData"]["enableRowLimit"] is False
     assert connected["secureJsonData"] == {"password": "drawn-for-the-share"}
     assert made.dashboards.keys() == {"spanledger-share"}
     assert made.preferences == {"homeDashboardUID": "spanledger-share"}

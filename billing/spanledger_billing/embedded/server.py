@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from spanledger_billing.embedded import body, form, handshake, parameters, statement
@@ -67,7 +67,7 @@ class Endpoint(ThreadingHTTPServer):
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._idle = threading.Condition()
         self._running = 0
-        self._stopping = False
+        self.stopping = False
 
     @property
     def port(self) -> int:
@@ -88,21 +88,17 @@ class Endpoint(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base's signature
         _log.exception("a connection ended by an error of the endpoint's own")
 
-    @property
-    def stopping(self) -> bool:
-        return self._stopping
-
     def shutdown(self) -> None:
         """Takes no connection any more, and refuses what still comes on those that are open."""
         with self._idle:
-            self._stopping = True
+            self.stopping = True
         super().shutdown()
 
     def begin(self) -> bool:
         """Counts a request until `end`. False when the engine may be closed under it."""
         with self._idle:
             self._running += 1
-            return not self._stopping
+            return not self.stopping
 
     def end(self) -> None:
         with self._idle:
@@ -143,10 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         admitted = self._endpoint.begin()
         try:
-            if admitted:
-                self._respond()
-            else:
-                self._turn_away()
+            self._respond(admitted=admitted)
         except BadRequestError as error:
             self.close_connection = True
             self._send(error.status, f"{error}\n".encode())
@@ -165,11 +158,10 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self._endpoint.end()
 
-    def _turn_away(self) -> NoReturn:
-        # Its body stays unread: the request goes nowhere, and senders try again after a 503.
-        raise RefusalError(236, "The endpoint is stopping; try again. (ABORTED)", 503)
-
-    def _respond(self) -> None:
+    def _respond(self, *, admitted: bool) -> None:
+        if not admitted:
+            # Its body stays unread: the request goes nowhere, and senders try again after a 503.
+            raise RefusalError(236, "The endpoint is stopping; try again. (ABORTED)", 503)
         url = urlsplit(self.path)
         if url.path in {"/ping", "/replicas_status"}:
             self._send(200, b"Ok.\n")

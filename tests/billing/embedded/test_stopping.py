@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from support.endpoint import Endpoint, running
-from support.gate import closed_gate
+from support.gate import Gate, closed_gate
 from support.waiting import wait_for
 
 from .conftest import StartEndpoint
@@ -93,19 +93,26 @@ def _tell_to_stop(endpoint: Endpoint) -> None:
     wait_for(refuses, "the endpoint to take no connection any more")
 
 
-def test_a_query_under_way_is_answered_whole_and_the_next_request_is_told_to_try_again(
-    start_endpoint: StartEndpoint,
-) -> None:
-    endpoint = start_endpoint()
+@contextmanager
+def stopped_during(endpoint: Endpoint, sql: str) -> Iterator[tuple[Gate, Future[Answer], KeptOpen]]:
+    """Told to stop while this is under way, whose `{source}` waits at the gate; its answer to come, another connection."""
     with (
         closed_gate() as gate,
         ThreadPoolExecutor(1) as pool,
         kept_open(endpoint) as slow,
         kept_open(endpoint) as other,
     ):
-        under_way = pool.submit(slow.ask, f"SELECT n + 41 FROM url('{gate.url}', 'CSV', 'n UInt8')")
-        wait_for(lambda: gate.waiting == 1, "the query to run")
+        under_way = pool.submit(slow.ask, sql.format(source=f"url('{gate.url}', 'CSV', 'n UInt8')"))
+        wait_for(lambda: gate.waiting == 1, "the statement to run")
         _tell_to_stop(endpoint)
+        yield gate, under_way, other
+
+
+def test_a_query_under_way_is_answered_whole_and_the_next_request_is_told_to_try_again(
+    start_endpoint: StartEndpoint,
+) -> None:
+    endpoint = start_endpoint()
+    with stopped_during(endpoint, "SELECT n + 41 FROM {source}") as (gate, under_way, other):
         status, content, connection = other.ask("SELECT 1")
         assert (status, connection) == (503, "close")
         assert content == b"Code: 236. DB::Exception: The endpoint is stopping; try again. (ABORTED)\n"
@@ -119,17 +126,9 @@ def test_a_query_under_way_is_answered_whole_and_the_next_request_is_told_to_try
 
 def test_an_insert_under_way_is_stored_and_one_that_was_refused_is_not(start_endpoint: StartEndpoint) -> None:
     endpoint = start_endpoint()
-    with (
-        closed_gate() as gate,
-        ThreadPoolExecutor(1) as pool,
-        kept_open(endpoint) as slow,
-        kept_open(endpoint) as other,
-    ):
-        other.ask(TABLE)
-        source = f"url('{gate.url}', 'CSV', 'n UInt8')"
-        under_way = pool.submit(slow.ask, f"INSERT INTO kept SELECT n FROM {source}")
-        wait_for(lambda: gate.waiting == 1, "the insert to run")
-        _tell_to_stop(endpoint)
+    with kept_open(endpoint) as connection:
+        connection.ask(TABLE)
+    with stopped_during(endpoint, "INSERT INTO kept SELECT n FROM {source}") as (gate, under_way, other):
         assert other.ask("INSERT INTO kept FORMAT TabSeparated\n2\n").status == 503
         gate.open()
         assert under_way.result() == (200, b"", "close")
