@@ -55,7 +55,10 @@ def read(
     if recognised is None:
         return []
     given = {"content-type": "application/json"} if headers is None else headers
-    reader = recognised.reader(status, {name.lower(): value for name, value in given.items()})
+    given = {name.lower(): value for name, value in given.items()}
+    if size is None and ended:
+        return recognised.whole(status, given, data)
+    reader = recognised.reader(status, given)
     for piece in pieces(data, size):
         reader.feed(piece)
     return reader.finish(ended=ended)

@@ -62,7 +62,7 @@ class Call:
     """One exchange under way. Finished exactly once."""
 
     __slots__ = (
-        "_begun", "_decoded", "_decoder", "_facts", "_finished", "_first", "_head", "_held", "_pieces",
+        "_decoded", "_decoder", "_facts", "_finished", "_first", "_head", "_held", "_pieces",
         "_reader", "_recognised", "_record", "pid",
     )  # fmt: skip
 
@@ -80,8 +80,6 @@ class Call:
         self._held = 0
         self._first = True
         """Whether nothing of the body has come."""
-        self._begun = False
-        """Whether the reader has taken any."""
         self.pid = os.getpid()
         """Of the process that began it."""
         # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
@@ -109,20 +107,22 @@ class Call:
         headers, self._head = self._head, None
         if headers is None:
             return
-        facts = self._facts
         try:
-            metered_by = headers.get(METERED_HEADER)
-            if metered_by is not None:
-                facts.metered_by = _name(metered_by) or "unnamed"
-            for header in _REQUEST_ID_HEADERS:
-                if (request_id := headers.get(header)) is not None:
-                    facts.provider_request_id = _name(request_id)
-                    break
-            self._reader = self._recognised.reader(facts.status or 0, headers)
+            self._note(headers)
+            self._reader = self._recognised.reader(self._facts.status or 0, headers)
             if not self._decoded:
                 self._decoder = content_decoder(headers.get("content-encoding"))
         except Exception:
             self._broken("reader")
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        metered_by = headers.get(METERED_HEADER)
+        if metered_by is not None:
+            self._facts.metered_by = _name(metered_by) or "unnamed"
+        for header in _REQUEST_ID_HEADERS:
+            if (request_id := headers.get(header)) is not None:
+                self._facts.provider_request_id = _name(request_id)
+                break
 
     def feed(self, data: bytes) -> None:
         """A piece of the body, as the app is about to get it."""
@@ -134,23 +134,28 @@ class Call:
         if held >= _BLOCK:
             self._read()
 
-    def whole(self, content: bytes) -> None:
-        """All of the body, decoded, instead of `feed` and `finish`."""
+    def whole(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """All of the answer, decoded, instead of `answered`, `feed` and `finish`."""
+        if self.finished or not self._finished.acquire(blocking=False):
+            return
+        reaper.finished(self)
+        facts = self._facts
+        facts.status, facts.ended_ns = status, time.time_ns()
         if content:
-            self._facts.first_chunk_ns = time.time_ns()
-            self._pieces = [content]
-        self.finish(ended=True)
-
-    def _taken(self) -> bytes:
-        """What is held, and no longer is."""
-        pieces, self._pieces, self._held = self._pieces, [], 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            facts.first_chunk_ns = facts.ended_ns
+        try:
+            self._note(headers)
+            readings = self._recognised.whole(status, headers, content)
+        except Exception:
+            self._broken("reader")
+            readings = self._recognised.unanswered("unread")
+        self._emit(readings)
 
     def _read(self) -> None:
         """Have the reader take what is held."""
         self._open()
-        data = self._taken()
-        self._begun = True
+        pieces, self._pieces, self._held = self._pieces, [], 0
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
             if self._reader is None:
                 return
@@ -170,14 +175,11 @@ class Call:
         self._facts.ended_ns = time.time_ns()
         self._open()
         readings: list[Reading] = []
-        in_one_piece = ended and not self._begun and self._decoder is None
-        if self._pieces and not in_one_piece:
+        if self._pieces:
             self._read()
         try:
             if self._reader is None:
                 readings = self._recognised.unanswered(_error_type(error) or "unread")
-            elif in_one_piece:
-                readings = self._reader.whole(self._taken())
             else:
                 readings = self._reader.finish(ended=ended)
             self._reader = None

@@ -35,14 +35,10 @@ def encoder(resource: Resource, scope: InstrumentationScope) -> Callable[[Finish
     """Encodes the spans of this resource and scope."""
     group = group_of(resource, scope)
 
-    def encode(span: Finished) -> EncodedSpan:
-        message = _message(span)
-        return EncodedSpan(group, b"".join((b"\x12", varint(len(message)), message)))
-
-    return encode
+    return lambda span: EncodedSpan(group, _field_of(span))
 
 
-def _message(span: Finished) -> bytes:
+def _field_of(span: Finished) -> bytes:
     parent, recurring = span.parent, span.recurring
     if recurring.encoded is None:
         recurring.encoded = b"".join(
@@ -68,7 +64,8 @@ def _message(span: Finished) -> bytes:
         _TIMES.pack(_KIND_CLIENT, b"\x39", span.started_ns, b"\x41", span.ended_ns, b"\x85\x01", flags)
     )
     parts += _attributes(span.attributes)
-    return b"".join(parts)
+    message = b"".join(parts)
+    return b"".join((b"\x12", varint(len(message)), message))
 
 
 def _attributes(attributes: dict[str, Value]) -> list[bytes]:

@@ -99,8 +99,10 @@ class LibraryHooks:
             may_be = by_address[method, host, path]
             if may_be is False:
                 return None
-            # Present only where the body is already whole; a streamed one is the app's to send.
-            body = self._content(request)
+            try:
+                body = request.content
+            except self._library.StreamError:
+                body = None  # a streamed one: it is the app's to send
             if may_be is None and not may_ask(body):
                 return None
             return Request(
@@ -183,14 +185,6 @@ class LibraryHooks:
                 raise
         return response
 
-    def _content(self, message: Any) -> bytes | None:
-        """The whole body, where the library already holds it; reading it here would consume it."""
-        try:
-            content: bytes = message.content
-        except self._library.StreamError:
-            return None
-        return content
-
     def _amended(self, request: Any, begun: Begun) -> Any | None:
         """The request that asks for usage, or None where it cannot be made: the app's own goes out then."""
         try:
@@ -211,10 +205,13 @@ class LibraryHooks:
     def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
         """Read what is there, or stand in the stream."""
         try:
-            content, head = self._content(response), headers_of(response)
-            if content is not None:
-                call.answered(response.status_code, head, decoded=True)
-                call.whole(content)
+            head = headers_of(response)
+            try:
+                content = response.content
+            except self._library.StreamError:
+                pass  # not read yet
+            else:
+                call.whole(response.status_code, head, content)
                 return
             if hide and head.get("content-type", "").startswith("text/event-stream"):
                 decoder = content_decoder(head.get("content-encoding"))

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from spanledger.delivery.queue import Queue
     from spanledger.delivery.settings import DeliverySettings
 
+ASKED_EVERY: Final = 32
+"""Spans from one question whether a batch is full to the next."""
 Signal = queue.SimpleQueue[None]
 """Holds one item where something is to be done."""
 
@@ -63,9 +65,12 @@ class Delivery:
         try:
             self._queue.put(span)
             _give(self._work)
-            if self._lingering and self._queue.fills(BATCH_SPANS, BATCH_BYTES):
+            self._submitted += 1  # threads may race for it: it is then asked a span earlier or later
+            asked = self._lingering and not self._submitted % ASKED_EVERY
+            if asked and self._queue.fills(BATCH_SPANS, BATCH_BYTES):
                 _give(self._hurry)
-            self._start_thread()
+            if not self._running:
+                self._start_thread()
         except Exception as error:
             health.count("delivery_disturbed", log=f"delivery is disturbed: {type(error).__name__}")
 
@@ -152,6 +157,7 @@ class Delivery:
         self._may_start: Signal = queue.SimpleQueue()
         self._may_start.put(None)
         self._running = False
+        self._submitted = 0
         self._lingering = False
         self._stopping = False
         self._flushes = 0

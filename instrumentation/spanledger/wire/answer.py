@@ -19,7 +19,7 @@ from spanledger.wire.openai_chat import ChatParser
 from spanledger.wire.openai_responses import ResponsesParser
 from spanledger.wire.shape import ShapeParser
 from spanledger.wire.sieve import SievedEvents
-from spanledger.wire.skim import Document, Skimmer, skim
+from spanledger.wire.skim import LARGE, Document, Skimmer, skim
 from spanledger.wire.watsonx import WatsonxParser
 
 if TYPE_CHECKING:
@@ -64,13 +64,61 @@ class _Framing(Protocol):
     def finish(self) -> None: ...
 
 
+_media_types: Final = Remembered[str](lambda content_type: content_type.partition(";")[0].strip().lower(), 64)
+
+
 def answer_reader(call: Call, status: int, headers: Mapping[str, str]) -> Reader:
     if not 200 <= status < 300:
         return _Unbilled(call, status)
+    return AnswerReader(call, _parser(call, headers), headers)
+
+
+def read_whole(call: Call, status: int, headers: Mapping[str, str], data: bytes) -> list[Reading]:
+    """What a body says that is there in one piece: by the shortest way where it is one JSON object."""
+    if (
+        not 200 <= status < 300
+        or data[:1] != b"{"
+        or call.family == "batch_file"
+        or _media_types[headers.get("content-type", "")] != "application/json"
+    ):
+        reader = answer_reader(call, status, headers)
+        reader.feed(data)
+        return reader.finish(ended=True)
+    parser = _parser(call, headers)
+    parser.streamed = False
+    root = parser.around(data) if len(data) > LARGE and _is_whole(call, headers) else None
+    if root is None:
+        root = skim(data, parser.SPEC)
+    if isinstance(root, dict):
+        parser.whole(root)
+    return _told(call, parser, ended=True)
+
+
+def _parser(call: Call, headers: Mapping[str, str]) -> Parser:
     family = FAMILIES[call.family]
     if family is BatchObjectParser and call.provider in ("gcp.gemini", "gcp.vertex_ai"):
         family = GeminiBatchParser
-    return AnswerReader(call, family(call, headers), headers)
+    return family(call, headers)
+
+
+def _is_whole(call: Call, headers: Mapping[str, str]) -> bool:
+    """Whether an answer that has ended cannot have been cut.
+
+    Without a length or chunks it ends with the connection, and nothing tells whether that was meant. Of
+    vectors, a part cannot be taken for the whole.
+    """
+    framed = "content-length" in headers or "transfer-encoding" in headers
+    return call.known and (framed or call.operation == "embeddings")
+
+
+def _told(call: Call, parser: Parser, *, ended: bool) -> list[Reading]:
+    readings = parser.finish()
+    if parser.dropped:
+        _count(parser.dropped, "batch_items_dropped", "a batch file had too many items")
+    # Of an unknown host, a body that was cut before it could show its shape is no proof against a request
+    # that left no doubt.
+    undecided = call.certain and not ended
+    return readings if call.known or parser.shaped or undecided else []
 
 
 class _Unbilled:
@@ -82,9 +130,6 @@ class _Unbilled:
 
     def feed(self, data: bytes) -> None:
         """Nothing in it is wanted."""
-
-    def whole(self, data: bytes) -> list[Reading]:  # noqa: ARG002 - the protocol's
-        return self.finish(ended=True)
 
     def finish(self, *, ended: bool) -> list[Reading]:  # noqa: ARG002 - the protocol's
         call = self._call
@@ -98,9 +143,6 @@ class _Unbilled:
         return [reading]
 
 
-_media_types: Final = Remembered[str](lambda content_type: content_type.partition(";")[0].strip().lower(), 64)
-
-
 class AnswerReader:
     """Reads a successful answer. What its bytes turn out to be wins over what its headers promise."""
 
@@ -108,10 +150,6 @@ class AnswerReader:
         self._call = call
         self._parser = parser
         self._type = _media_types[headers.get("content-type", "")]
-        # Without either it ends with the connection, and nothing tells whether that was meant; of vectors, a
-        # part cannot be taken for the whole.
-        framed = "content-length" in headers or "transfer-encoding" in headers
-        self._is_whole = call.known and (framed or call.operation == "embeddings")
         self._framing: _Framing | None = None
         self._document: Document | None = None
         self._array: Skimmer | None = None
@@ -157,13 +195,10 @@ class AnswerReader:
             if "jsonl" in self._type or "ndjson" in self._type or self._type == "application/stream+json":
                 self._parser.streamed = True
                 return JsonLines(self._event)
-            return _Text(self._one_object())
+            self._parser.streamed = False
+            self._document = Document(self._parser.SPEC)
+            return _Text(self._document)
         return _Nothing()
-
-    def _one_object(self) -> Document:
-        self._parser.streamed = False
-        self._document = Document(self._parser.SPEC, self._parser.around if self._is_whole else None)
-        return self._document
 
     def _event(self, name: bytes, data: bytes) -> None:
         parser = self._parser
@@ -193,13 +228,6 @@ class AnswerReader:
         if isinstance(root, dict) and not _GOOGLE.isdisjoint(root):
             self._parser.event(root)
 
-    def whole(self, data: bytes) -> list[Reading]:
-        if self._type == "application/json" and data[:1] == b"{" and self._call.family != "batch_file":
-            self._one_object().feed(data)
-            return self._readings(ended=True)
-        self.feed(data)
-        return self.finish(ended=True)
-
     def finish(self, *, ended: bool) -> list[Reading]:
         if self._framing is not None:
             self._framing.finish()
@@ -208,21 +236,11 @@ class AnswerReader:
             self._parser.bare(ended=ended)
         elif self._array is not None and self._array.closed:
             self._parser.end_mark()
-        return self._readings(ended=ended)
-
-    def _readings(self, *, ended: bool) -> list[Reading]:
-        parser = self._parser
         if self._document is not None:
-            root = self._document.root(ended=ended)
+            root = self._document.root()
             if isinstance(root, dict):
-                parser.whole(root)
-        readings = parser.finish()
-        if parser.dropped:
-            _count(parser.dropped, "batch_items_dropped", "a batch file had too many items")
-        # Of an unknown host, a body that was cut before it could show its shape is no proof against a
-        # request that left no doubt.
-        undecided = self._call.certain and not ended
-        return readings if self._call.known or parser.shaped or undecided else []
+                self._parser.whole(root)
+        return _told(self._call, self._parser, ended=ended)
 
 
 def _count(times: int, kind: str, what: str) -> None:

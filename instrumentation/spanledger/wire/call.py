@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from spanledger.wire.answer import answer_reader
+from spanledger.wire.answer import answer_reader, read_whole
 from spanledger.wire.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from spanledger.wire.reading import Reader
 
 OTHER: Final = "_OTHER"
 """The provider of an unknown host whose answers have a known shape."""
@@ -66,8 +64,8 @@ class Call:
             service_tier_requested=self.asked.service_tier,
         )
 
-    def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
-        return answer_reader(self, status, headers)
+    reader = answer_reader
+    whole = read_whole
 
     def unanswered(self, error_type: str) -> list[Reading]:
         if not self.certain:

@@ -12,7 +12,21 @@ from typing import Any, Final
 from spanledger.wire.reading import Usage
 from spanledger.wire.values import count, mapping, money, quantity, tool_counts, total
 
+# writer.com and OpenAI's own audio endpoints say `token_details`, the others `tokens_details`.
+_OF_INPUT: Final = (
+    "prompt_tokens_details",
+    "input_tokens_details",
+    "prompt_token_details",
+    "input_token_details",
+)
+_OF_OUTPUT: Final = (
+    "completion_tokens_details",
+    "output_tokens_details",
+    "completion_token_details",
+    "output_token_details",
+)
 _PARTS_OF_INPUT: Final = {
+    "cached_tokens": "cache_read",
     "cache_write_tokens": "cache_write",
     "text_tokens": "text_in",
     "audio_tokens": "audio_in",
@@ -24,7 +38,12 @@ _PARTS_OF_CACHED: Final = {
     "audio_tokens": "cache_read_audio",
     "image_tokens": "cache_read_image",
 }
+_PARTS_OF_WRITTEN: Final = {
+    "ttl_30m_tokens": "cache_write_30m",
+    "ttl_12h_tokens": "cache_write_12h",
+}
 _PARTS_OF_OUTPUT: Final = {
+    "reasoning_tokens": "reasoning",
     "accepted_prediction_tokens": "accepted_prediction",
     "rejected_prediction_tokens": "rejected_prediction",
     "text_tokens": "text_out",
@@ -33,12 +52,32 @@ _PARTS_OF_OUTPUT: Final = {
 }
 
 
-def _take(usage: Usage, details: dict[str, Any], fields: dict[str, str]) -> None:
-    """Note those of `fields` that are there: details have a few of many, and every call passes here."""
-    for name, value in details.items():
-        field = fields.get(name)
-        if field is not None:
-            setattr(usage, field, count(value))
+def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = True) -> Usage:
+    """`generates` is False for embeddings and reranking, where all tokens are input."""
+    usage = Usage(
+        input=_first(raw, "prompt_tokens", "input_tokens"),
+        output=_first(raw, "completion_tokens", "output_tokens"),
+    )
+    details = _details(usage, raw, _OF_INPUT, _PARTS_OF_INPUT)
+    if usage.cache_read is None:
+        # Hugging Face and Moonshot, Mistral, DeepSeek: beside the prompt's count
+        usage.cache_read = _first(raw, "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")
+    if details:
+        _details(usage, details, ("cached_tokens_details",), _PARTS_OF_CACHED)
+        if _details(usage, details, ("cache_write_tokens_details",), _PARTS_OF_WRITTEN) and (
+            usage.cache_write is None
+        ):
+            usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
+    if usage.input is None:
+        usage.input = total(
+            count(raw.get("prompt_cache_hit_tokens")), count(raw.get("prompt_cache_miss_tokens"))
+        )
+    _details(usage, raw, _OF_OUTPUT, _PARTS_OF_OUTPUT)
+    if usage.reasoning is None:
+        usage.reasoning = _first(raw, "reasoning_tokens")
+    _totals(usage, raw, provider, generates=generates)
+    _other_units(usage, raw, provider)
+    return usage
 
 
 def _first(raw: dict[str, Any], *names: str) -> int | None:
@@ -49,65 +88,18 @@ def _first(raw: dict[str, Any], *names: str) -> int | None:
     return None
 
 
-def openai_usage(raw: dict[str, Any], *, provider: str = "", generates: bool = True) -> Usage:
-    """`generates` is False for embeddings and reranking, where all tokens are input."""
-    usage = Usage(
-        input=_first(raw, "prompt_tokens", "input_tokens"),
-        output=_first(raw, "completion_tokens", "output_tokens"),
-    )
-    _input_details(usage, raw)
-    _output_details(usage, raw)
-    _totals(usage, raw, provider, generates=generates)
-    _other_units(usage, raw, provider)
-    return usage
-
-
-def _details(raw: dict[str, Any], *names: str) -> dict[str, Any]:
-    # writer.com and OpenAI's own audio endpoints say `token_details`, the others `tokens_details`.
+def _details(
+    usage: Usage, raw: dict[str, Any], names: tuple[str, ...], fields: dict[str, str]
+) -> dict[str, Any]:
+    """The first object under one of `names`; of `fields` those are noted that are there: few of many."""
     for name in names:
         found = raw.get(name)
         if found and isinstance(found, dict):
+            for part, value in found.items():
+                if (field := fields.get(part)) is not None:
+                    setattr(usage, field, count(value))
             return found
     return {}
-
-
-def _input_details(usage: Usage, raw: dict[str, Any]) -> None:
-    details = _details(
-        raw, "prompt_tokens_details", "input_tokens_details", "prompt_token_details", "input_token_details"
-    )
-    usage.cache_read = _first(details, "cached_tokens")
-    if usage.cache_read is None:
-        # Hugging Face and Moonshot, Mistral, DeepSeek: beside the prompt's count
-        usage.cache_read = _first(raw, "cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")
-    if details:
-        _take(usage, details, _PARTS_OF_INPUT)
-        ttl = details.get("cache_write_tokens_details")
-        if isinstance(ttl, dict):
-            usage.cache_write_30m = count(ttl.get("ttl_30m_tokens"))
-            usage.cache_write_12h = count(ttl.get("ttl_12h_tokens"))
-            if usage.cache_write is None:
-                usage.cache_write = total(usage.cache_write_30m, usage.cache_write_12h)
-        cached = details.get("cached_tokens_details")
-        if isinstance(cached, dict):
-            _take(usage, cached, _PARTS_OF_CACHED)
-    if usage.input is None:
-        usage.input = total(
-            count(raw.get("prompt_cache_hit_tokens")), count(raw.get("prompt_cache_miss_tokens"))
-        )
-
-
-def _output_details(usage: Usage, raw: dict[str, Any]) -> None:
-    details = _details(
-        raw,
-        "completion_tokens_details",
-        "output_tokens_details",
-        "completion_token_details",
-        "output_token_details",
-    )
-    usage.reasoning = _first(details, "reasoning_tokens")
-    if usage.reasoning is None:
-        usage.reasoning = _first(raw, "reasoning_tokens")
-    _take(usage, details, _PARTS_OF_OUTPUT)
 
 
 def _totals(usage: Usage, raw: dict[str, Any], provider: str, *, generates: bool) -> None:

@@ -150,9 +150,6 @@ class Reader(Protocol):
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body, content-decoded, of any size, possibly empty."""
 
-    def whole(self, data: bytes) -> list[Reading]:
-        """Take a body that is there in one piece, instead of `feed` and `finish`."""
-
     def finish(self, *, ended: bool) -> list[Reading]:
         """Say what was read. `ended` is False where the body was not read to its end.
 
@@ -173,6 +170,9 @@ class Recognised(Protocol):
 
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
         """A reader for the answer with this status and these headers (lower-case names)."""
+
+    def whole(self, status: int, headers: Mapping[str, str], data: bytes) -> list[Reading]:
+        """What such a reader would say of a body that is there in one piece, to its end."""
 
     def unanswered(self, error_type: str) -> list[Reading]:
         """The call as it stands when no answer came: a time-out, a refused connection."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from spanledger.wire.shorten import shortened
 from spanledger.wire.skimmer import COUNT, HAS, KEEP, Skimmer, Spec, parsed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "pruned", "skim"]
 
 _SMALL: Final = 1 << 16
 """Bytes up to which a whole text is parsed at once in C and pruned: faster, and soon forgotten."""
-_SHORT: Final = 1 << 13
-"""Bytes up to which its strings are not worth being cut."""
+LARGE: Final = 1 << 13
+"""Bytes beyond which it is worth a search for what can be left out."""
 
 
 def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
@@ -23,7 +20,7 @@ def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
 
     `long_texts`: what is kept is wanted to its end, whatever its length; else some thousand bytes of it are.
     """
-    short = data if long_texts or len(data) <= _SHORT else shortened(data)
+    short = data if long_texts or len(data) <= LARGE else shortened(data)
     if len(short) <= _SMALL:
         try:
             return pruned(parsed(short), spec)
@@ -57,12 +54,10 @@ def pruned(value: Any, spec: Any) -> Any:
 class Document:
     """One JSON text: in one piece, or in several, collected while they are few bytes and skimmed else."""
 
-    __slots__ = ("_around", "_first", "_more", "_skimmer", "_spec")
+    __slots__ = ("_first", "_more", "_skimmer", "_spec")
 
-    def __init__(self, spec: Spec, around: Callable[[bytes], dict[str, Any] | None] | None = None) -> None:
-        """`around`: finds the wanted members of a large text from its ends, or says None."""
+    def __init__(self, spec: Spec) -> None:
         self._spec = spec
-        self._around = around
         self._first: bytes | None = None
         """Not copied: it may be all of a large answer."""
         self._more = bytearray()
@@ -81,18 +76,9 @@ class Document:
                 self._skimmer.feed(piece)
             self._first, self._more = None, bytearray()
 
-    def root(self, *, ended: bool = True) -> Any:
+    def root(self) -> Any:
         """The wanted members; None where the text has not ended or is no JSON."""
         if self._skimmer is not None:
             return self._skimmer.root if self._skimmer.closed else None
         whole = self._first or b""
-        if self._more:
-            whole += self._more
-        elif (
-            self._around is not None
-            and ended
-            and len(whole) > _SHORT
-            and (root := self._around(whole)) is not None
-        ):
-            return root
-        return skim(whole, self._spec)
+        return skim(whole + self._more if self._more else whole, self._spec)

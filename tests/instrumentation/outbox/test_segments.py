@@ -209,6 +209,21 @@ def test_what_is_written_is_synced_within_the_interval_and_nothing_is_synced_twi
     assert len(folders) == 2  # the box and the outbox, once
 
 
+def test_what_is_delivered_needs_no_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    writer, reader = segment.create(tmp_path / f"1{segment.SUFFIX}", Destination("", ""), 0.0)
+    writer.append(b"first")
+    reader.mark(reader.size)
+    reader.sync()
+    assert (reader.unsynced, synced) == (0, [])
+    writer.append(b"second")
+    assert reader.unsynced == len(b"second")
+    reader.sync()
+    assert reader.unsynced == 0
+    assert reader.descriptor.number in synced
+
+
 def test_what_is_sent_and_deleted_while_it_is_synced_disturbs_nothing(
     outbox: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,7 +1,6 @@
 """What is read from the ends of a large answer, against what is read of all of it."""
 
 import json
-from functools import partial
 
 import pytest
 from hypothesis import example, given, settings
@@ -50,23 +49,27 @@ def embeddings(draw):
 @settings(max_examples=60)
 @given(embeddings())
 def test_vectors_are_passed_by_and_what_stands_around_them_is_read_as_ever(data):
-    document = Document(EMBEDDINGS, partial(around_vectors, spec=EMBEDDINGS))
-    document.feed(data)
-    assert document.root() == skim(data, EMBEDDINGS)
+    found = around_vectors(data, EMBEDDINGS)
+    assert found is None or found == skim(data, EMBEDDINGS)
+
+
+def test_the_usual_vectors_are_passed_by():
+    data = json.dumps({"object": "list", "data": VECTORS, "usage": {"prompt_tokens": 5}}).encode()
+    assert around_vectors(data, EMBEDDINGS) == skim(data, EMBEDDINGS)
 
 
 @settings(max_examples=30)
 @given(st.integers(1, 10**6))
 def test_vectors_that_were_cut_state_nothing(cut):
     data = json.dumps({"data": VECTORS, "usage": {"prompt_tokens": 5}}).encode()
-    document = Document(EMBEDDINGS, partial(around_vectors, spec=EMBEDDINGS))
-    document.feed(data[: -1 - cut % (len(data) - 1)])
-    assert document.root(ended=False) is None
+    asked = request("POST", "https://api.openai.com/v1/embeddings", {"model": "m"})
+    (reading,) = read(asked, data[: -1 - cut % (len(data) - 1)], ended=False)
+    assert (reading.found, reading.usage.input) == (False, None)
 
 
 def test_vectors_in_pieces_are_read_as_in_one():
     data = json.dumps({"model": "m", "data": VECTORS, "usage": {"prompt_tokens": 5}}).encode()
-    document = Document(EMBEDDINGS, partial(around_vectors, spec=EMBEDDINGS))
+    document = Document(EMBEDDINGS)
     for piece in (data[:70_000], data[70_000:90_000], b"", data[90_000:]):
         document.feed(piece)
     assert document.root() == {"model": "m", "data": True, "usage": {"prompt_tokens": 5}}

@@ -38,11 +38,10 @@ class Keeper:
         if not self._asked:
             self._asked = True
             self._signs.put(True)
-        self._start()
+        if not self._running:
+            self._start()
 
     def _start(self) -> None:
-        if self._running:
-            return
         try:
             self._may_start.get_nowait()
         except queue.Empty:

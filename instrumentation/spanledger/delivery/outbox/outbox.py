@@ -50,12 +50,16 @@ class Outbox:
         """Of what was written to disk; memory has its own."""
         self._taken_from: Source | MemoryQueue = self._memory
         self._turn = 0
+        self._failing = False
         self._given_up = False
 
     # The app's threads.
 
     def put(self, span: EncodedSpan) -> None:
-        if not self._write(span):
+        size = self._writing.write(span) if self._writing.direct else 0
+        if size:
+            self._written(size)
+        else:
             self._memory.put(span)
         self._keeper.wake()
 
@@ -65,14 +69,10 @@ class Outbox:
         full = waiting >= spans or counts.bytes >= size
         return full or self._adoption.source is not None or self._memory.fills(spans, size)
 
-    def _write(self, span: EncodedSpan) -> bool:
-        size = self._writing.write(span) if self._writing.direct else 0
-        if not size:
-            return False
+    def _written(self, size: int) -> None:
         self._arrivals.put(size)
         if self._arrivals.qsize() >= SETTLED_AT_ONCE:
             self._settle(wait=False)
-        return True
 
     def _settle(self, *, wait: bool) -> None:
         if not self._lock.acquire(blocking=wait):
@@ -120,8 +120,9 @@ class Outbox:
             return self._counts.put - self._counts.sent - self._counts.refused
 
     def _clear_up(self) -> None:
-        """Where nothing waits: pass by what is torn, and delete what is done with."""
-        if self._own.readers and self._on_disk() <= 0:
+        """Where nothing waits and nothing can come: pass by what is torn, and delete what is done with."""
+        retired = any(reader.writer is None for reader in list(self._own.readers))
+        if retired and self._on_disk() <= 0:
             self._own.take(1, 1, self._aside)  # looks at every segment; what is found all the same stays
 
     def _miss(self, written: int) -> None:
@@ -135,6 +136,7 @@ class Outbox:
             self._counts.put -= written
             self._counts.lost += written
             self._counts.bytes = 0
+        self._writing.status.news = True
         health.count(
             "spans_lost", times=written, log=f"{written} billing spans are gone from the outbox's files"
         )
@@ -151,6 +153,9 @@ class Outbox:
                 self._counts.bytes -= size
             else:
                 self._counts.adopted += count
+        if self._failing:
+            self._failing = False
+            self._writing.status.news = True
         self._keeper.wake()
 
     def set_aside(self, span: EncodedSpan) -> None:
@@ -169,9 +174,16 @@ class Outbox:
             if source is self._own:
                 self._counts.refused += 1
                 self._counts.bytes -= size
+        self._tell_of_failure()
+
+    def _tell_of_failure(self) -> None:
+        self._failing = self._writing.status.news = True
+        self._keeper.wake()
 
     def waits(self) -> bool:
-        return not self._given_up and (self.counts().waiting > 0 or self._adoption.source is not None)
+        if self._given_up:
+            return False
+        return self._on_disk() > 0 or self._adoption.source is not None or self._memory.waits()
 
     def has_company(self) -> bool:
         return self._adoption.others
@@ -179,12 +191,16 @@ class Outbox:
     def tend(self) -> float | None:
         self._writing.retire_old()
         self._clear_up()
-        return None if self._given_up else self._adoption.look()
+        if self._given_up:
+            return None
+        if self._writing.status.due():
+            self._keeper.wake()
+        return self._adoption.look()
 
     def failed(self) -> None:
         # Not in `tend`: that comes before the attempt, and again only after the pause that follows it.
         if not self._given_up:
-            self._keeper.wake()
+            self._tell_of_failure()
 
     def let_go(self) -> None:
         self._adoption.let_go()
@@ -207,7 +223,7 @@ class Outbox:
             self._counts.left += left
             self._counts.bytes = 0
         self._given_up = True
-        self._writing.tell(self._report())
+        self._writing.tell(self._report)
         self._own, self._taken_from = Source([]), self._memory
         self._writing.let_go(self._own.readers)
         self._keeper.stop()
@@ -261,7 +277,10 @@ class Outbox:
             reader.sync()
         self._writing.try_again()
         self._spill()
-        self._writing.tell(self._report())
+        status = self._writing.status
+        status.behind = True
+        if status.due() or not self._writing.direct:
+            self._writing.tell(self._report)
         return not self._writing.direct
 
     def _spill(self) -> None:
@@ -271,5 +290,8 @@ class Outbox:
             if span is None:
                 self._writing.proved()
                 return
-            if not self._write(span):
+            size = self._writing.write(span)
+            if not size:
                 self._memory.put(span)
+                return
+            self._written(size)

@@ -24,11 +24,12 @@ MAGIC: Final = b"\xffSp\xfe"
 _HEAD: Final = struct.Struct("<4sII")
 _LENGTH: Final = struct.Struct("<I")
 _BODY: Final = struct.Struct("<QII")
+_BOTH: Final = struct.Struct("<4sIIQII")
 LARGEST_BODY: Final = 16 * 1024 * 1024
 """A length beyond it is damage: an attribute of a billing span is bounded to a fraction of that."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: to make one would take three times as long
 class Record:
     """A whole record, from `start` to `end` of what was read."""
 
@@ -67,10 +68,10 @@ def scan(data: bytes, *, final: bool) -> Iterator[Record | Damage]:
     view = memoryview(data)
     at = 0
     while at < len(data):
-        end = _end_of_record(view, at)
-        if end:
-            yield _record(view, at, end)
-            at = end
+        record = _record(data, view, at)
+        if record is not None:
+            yield record
+            at = record.end
             continue
         following = _next_record(data, view, at + 1)
         if following:
@@ -82,47 +83,42 @@ def scan(data: bytes, *, final: bool) -> Iterator[Record | Damage]:
         return
 
 
-def _end_of_record(view: memoryview, at: int) -> int:
-    """0 where no whole and undamaged record stands."""
+def _record(data: bytes, view: memoryview, at: int) -> Record | None:
+    """None where no whole and undamaged record stands."""
+    if len(data) - at < _BOTH.size:
+        return None
+    magic, length, crc, written_ns, resource, scope = _BOTH.unpack_from(data, at)
     begin = at + _HEAD.size
-    if begin > len(view):
-        return 0
-    magic, length, crc = _HEAD.unpack_from(view, at)
     end = begin + length
-    if magic != MAGIC or not _BODY.size <= length <= LARGEST_BODY or end > len(view):
-        return 0
+    if magic != MAGIC or not _BODY.size <= length <= LARGEST_BODY or end > len(data):
+        return None
     if zlib.crc32(view[begin:end], zlib.crc32(view[at + 4 : at + 8])) != crc:
-        return 0
-    _, resource, scope = _BODY.unpack_from(view, begin)
-    return end if _BODY.size + resource + scope <= length else 0
+        return None
+    shared_at = begin + _BODY.size
+    field_at = shared_at + resource + scope
+    if field_at > end:
+        return None
+    group = _group(data[shared_at:field_at], resource)
+    return Record(at, end, written_ns, EncodedSpan(group, data[field_at:end]))
 
 
 def _next_record(data: bytes, view: memoryview, at: int) -> int:
     while (at := data.find(MAGIC, at)) >= 0:
-        if _end_of_record(view, at):
+        if _record(data, view, at) is not None:
             return at
         at += 1
     return 0
 
 
-def _record(view: memoryview, at: int, end: int) -> Record:
-    begin = at + _HEAD.size
-    written_ns, resource, scope = _BODY.unpack_from(view, begin)
-    resource_at = begin + _BODY.size
-    scope_at = resource_at + resource
-    field_at = scope_at + scope
-    group = _group(bytes(view[resource_at:scope_at]), bytes(view[scope_at:field_at]))
-    return Record(at, end, written_ns, EncodedSpan(group, bytes(view[field_at:end])))
+_groups: dict[tuple[bytes, int], Group] = {}
 
 
-_groups: dict[tuple[bytes, bytes], Group] = {}
-
-
-def _group(resource: bytes, scope: bytes) -> Group:
+def _group(shared: bytes, resource: int) -> Group:
     """One object for all spans that share it: thousands may be in memory at once."""
-    known = _groups.get((resource, scope))
+    known = _groups.get((shared, resource))
     if known is None:
         if len(_groups) >= 64:
             _groups.clear()
-        known = _groups.setdefault((resource, scope), Group(resource, scope))
+        group = Group(shared[:resource], shared[resource:])
+        known = _groups.setdefault((shared, resource), group)
     return known

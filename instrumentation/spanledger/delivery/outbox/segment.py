@@ -114,6 +114,11 @@ class Reader:
         """Bytes of the file."""
         return os.fstat(self.descriptor.number).st_size
 
+    @property
+    def unsynced(self) -> int:
+        """Bytes that are not delivered, and that a power loss can take."""
+        return max(0, self.size - max(self.synced, self.position))
+
     def read(self, spans: int, size: int, aside: Aside) -> list[Record]:
         """The oldest records not delivered, up to a number and a size, at least one if there is any.
 
@@ -153,9 +158,9 @@ class Reader:
             )
 
     def sync(self) -> None:
-        """Have the disk keep what is written."""
+        """Have the disk keep what is written and not delivered."""
         size = self.size
-        if size > self.synced:
+        if size > max(self.synced, self.position):
             os.fsync(self.descriptor.number)
             if not self.synced:  # a file whose name is lost is lost as well
                 try:

@@ -1,8 +1,9 @@
 """What stands in an outbox, for people and for `spanledger doctor`.
 
-Each process writes `status.json` into its box, at most once a second, by renaming: a reader sees a whole one
-or the one before. What it tells of a process that is gone is how things stood when it went; the segments
-themselves tell what waits.
+Each process writes `status.json` into its box by renaming: a reader sees a whole one or the one before. News
+(an error, a fall back to memory, a loss) are told within seconds, how far the sending is within twenty: a
+file is dearer than all calls of a quiet second. What it tells of a process that is gone is how things stood
+when it went; the segments themselves tell what waits.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from spanledger.delivery.outbox.record import Damage, scan
 from spanledger.delivery.outbox.segment import DamagedHeaderError, UnknownVersionError, open_segment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 STATUS: Final = "status.json"
+TOLD_EVERY_S: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -64,12 +67,28 @@ class OutboxStatus:
     boxes: list[BoxStatus]
 
 
-def write(box: Path, report: dict[str, Any]) -> None:
-    """Replace a process' own status. Raises OSError."""
-    unfinished = box / f".{STATUS}"
-    unfinished.write_text(json.dumps({"written_at": time.time(), **report}))
-    unfinished.chmod(0o600)
-    unfinished.replace(box / STATUS)
+class StatusFile:
+    """A process' own status."""
+
+    def __init__(self) -> None:
+        self.news = False
+        """Whether something is to be told at once. Anybody sets it."""
+        self.behind = False
+        """Whether anything at all may have changed since it was written."""
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time to write it again."""
+        return self.news or (self.behind and time.monotonic() >= self._next)
+
+    def write(self, box: Path, report: Callable[[], dict[str, Any]]) -> None:
+        """Replace it. Raises OSError."""
+        self.news = self.behind = False  # before the report: what comes after it is told the next time
+        self._next = time.monotonic() + TOLD_EVERY_S
+        unfinished = box / f".{STATUS}"
+        unfinished.write_text(json.dumps({"written_at": time.time(), **report()}))
+        unfinished.chmod(0o600)
+        unfinished.replace(box / STATUS)
 
 
 def read(outbox: Path, limit_bytes: int) -> OutboxStatus:

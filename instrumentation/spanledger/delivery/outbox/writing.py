@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spanledger import health
 from spanledger.delivery.outbox import box as boxes
-from spanledger.delivery.outbox import segment, status
+from spanledger.delivery.outbox import segment
 from spanledger.delivery.outbox.folder import OutboxFullError
 from spanledger.delivery.outbox.record import framed
+from spanledger.delivery.outbox.status import StatusFile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from spanledger.delivery.otlp import EncodedSpan
     from spanledger.delivery.outbox.folder import Folder
     from spanledger.delivery.outbox.segment import Destination, Reader, Writer
@@ -44,6 +47,7 @@ class Writing:
         self._boxes: list[boxes.Box] = []
         """Spans go to the first. More than one only where one was made while another was, or was deleted."""
         self._active: Writer | None = None
+        self.status = StatusFile()
         self.direct = True
         """Whether spans are written at once; memory takes them where not."""
         self.why_not: str | None = None
@@ -90,18 +94,19 @@ class Writing:
             self._fall_back(_too_slow())
             return
         self.why_not, self.direct = None, True
+        self.status.news = True
 
     def proved(self) -> None:
         """The disk took what waited in memory: the next failure is a first one again."""
         self._retry_after = FIRST_RETRY_S
 
-    def tell(self, report: dict[str, Any]) -> None:
+    def tell(self, report: Callable[[], dict[str, Any]]) -> None:
         """Write the process' status, which a process that uses memory has to give all the more."""
         try:
             if not self._boxes and not self.direct:
                 self._new_box()
             for box in self._boxes[:1]:
-                status.write(box.path, report)
+                self.status.write(box.path, report)
         except OSError:
             pass
 
@@ -147,6 +152,7 @@ class Writing:
         """A box. Two threads at once make two, neither waits; both use the first, the other is deleted."""
         made = boxes.create(self._folder.path())
         self._boxes.append(made)
+        self.status.news = True
         first = next(iter(self._boxes), made)
         if first is not made:
             self._delete(made)
@@ -174,6 +180,7 @@ class Writing:
 
     def _fall_back(self, error: Exception) -> None:
         self.direct, self._active, self._debt = False, None, 0.0
+        self.status.news = True
         what = error.strerror if isinstance(error, OSError) else str(error)
         self.why_not = what or type(error).__name__
         self._retry_at = time.monotonic() + self._retry_after
