@@ -1,11 +1,11 @@
 """What `instrument()` adds to an app, beside a hand-written span and what others' instrumentation adds.
 
 Each way of instrumenting runs in processes of its own; they take turns in short rounds, so that what else
-the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. A process
-counts with the lower quartile of its rounds, since what a busy machine does to a round only ever makes it
-dearer; processes of one kind, which differ by some per cent for as long as they live (where their memory came
-to lie), count with their mean. ± is half of what lies between the cheapest and the dearest of them, of those
-of the bare SDK too. CPU is the whole process': exporter threads and flush included.
+the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. What is
+counted is the mean of all rounds: what comes once in a thousand calls (a collection of garbage, a new segment)
+is of the price too, and a lower quartile would leave it out. Processes of one kind differ by some per cent for
+as long as they live (where their memory came to lie): ± is half of what lies between the cheapest and the
+dearest of them, of those of the bare SDK too. CPU is the whole process': exporter threads and flush included.
 Provider and collector are other processes and not counted. Requests that are no LLM calls are answered
 inside the process, where two microseconds can be seen.
 """
@@ -107,12 +107,9 @@ Spread = tuple[float, float]
 
 
 def spread(processes: list[list[float]]) -> Spread:
-    """The mean of the processes' lower quartiles, and half of what lies between their least and greatest."""
-    lows = [
-        statistics.quantiles(rounds, n=4, method="inclusive")[0] if len(rounds) > 1 else rounds[0]
-        for rounds in processes
-    ]
-    return statistics.fmean(lows), (max(lows) - min(lows)) / 2
+    """The mean of the processes' means, and half of what lies between the least and the greatest of these."""
+    means = [statistics.fmean(rounds) for rounds in processes]
+    return statistics.fmean(means), (max(means) - min(means)) / 2
 
 
 class Measuring:
@@ -225,8 +222,8 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
 def main() -> None:
     parser = report.arguments(__doc__)
     everything = [*[name for name in OURS if name != "bare"], *COMPETITORS]
-    parser.add_argument("--rounds", type=int, default=8, help="of each process")
-    parser.add_argument("--processes", type=int, default=4, help="of each way of instrumenting")
+    parser.add_argument("--rounds", type=int, default=12, help="of each process")
+    parser.add_argument("--processes", type=int, default=6, help="of each way of instrumenting")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="WHAT")
     parser.add_argument("--variants", nargs="+", choices=everything, default=everything, metavar="WHOM")
     options = parser.parse_args()

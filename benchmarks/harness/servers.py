@@ -81,8 +81,8 @@ def embeddings_answer(size: int) -> dict[str, Any]:
     return {"object": "list", "data": vectors, "model": "text-embedding-3-small", "usage": usage}
 
 
-def stream_events() -> list[bytes]:
-    """As OpenAI sends them. The event with the usage comes only where it was asked for."""
+def stream_events(*, usage: bool) -> list[bytes]:
+    """As OpenAI sends them: with `usage`, every event has that member, and one more states it."""
     draw = random.Random(7)
     head = {
         "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
@@ -93,25 +93,16 @@ def stream_events() -> list[bytes]:
         "system_fingerprint": "fp_06737a9306",
     }
 
-    def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
-        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]
-        return b"data: " + json.dumps({**head, "choices": choices, "obfuscation": "xK3"}).encode() + b"\n\n"
+    def event(choices: list[Any], used: dict[str, Any] | None = None) -> bytes:
+        told = {**head, "choices": choices, **({"usage": used} if usage else {}), "obfuscation": "xK3"}
+        return b"data: " + json.dumps(told, separators=(",", ":")).encode() + b"\n\n"
 
-    events = [event({"role": "assistant", "content": "", "refusal": None})]
-    events += [event({"content": draw.choice(WORDS) + " "}) for _ in range(STREAM_CHUNKS - 2)]
-    return [*events, event({}, "stop")]
+    def of(delta: dict[str, Any], reason: str | None = None) -> bytes:
+        return event([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
 
-
-def usage_event() -> bytes:
-    event = {
-        "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
-        "object": "chat.completion.chunk",
-        "created": 1741569952,
-        "model": "gpt-4o-2024-08-06",
-        "choices": [],
-        "usage": USAGE,
-    }
-    return b"data: " + json.dumps(event).encode() + b"\n\n"
+    events = [of({"role": "assistant", "content": "", "refusal": None})]
+    events += [of({"content": draw.choice(WORDS) + " "}) for _ in range(STREAM_CHUNKS - 2)]
+    return [*events, of({}, "stop"), *([event([], USAGE)] if usage else [])]
 
 
 def _chunk(data: bytes) -> bytes:
@@ -136,17 +127,17 @@ def answers() -> dict[str, bytes]:
 class _Served:
     def __init__(self) -> None:
         self.whole = answers()
-        events = stream_events()
         head = _HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-        self.stream = head + b"".join(map(_chunk, events))
-        self.usage = _chunk(usage_event())
-        self.done = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        done = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+        self.streams = [
+            head + b"".join(map(_chunk, stream_events(usage=usage))) + done for usage in (False, True)
+        ]
         self.taken: dict[str, list[int]] = {}
 
     def answer(self, path: str, body: bytes) -> bytes:
         name, _, rest = path.lstrip("/").partition("/")
         if name == "stream":
-            return self.stream + (self.usage if b"include_usage" in body else b"") + self.done
+            return self.streams[b"include_usage" in body]
         if name == "taken":
             return _whole(json.dumps(self.taken).encode())
         if name == "collect":

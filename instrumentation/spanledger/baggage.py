@@ -19,19 +19,18 @@ from spanledger.attribution import Attribution
 CLIENT_ID_KEY: Final = "spanledger.client_id"
 PROJECT_KEY: Final = "spanledger.project"
 
-_trusted = False
+trusted = False
+"""Whether it may say who pays."""
 
 
-def trust_baggage(trusted: bool) -> None:
+def trust_baggage(trust: bool) -> None:
     """Say whether every sender of Baggage to this process may choose who pays."""
-    global _trusted  # noqa: PLW0603 - process-wide by definition
-    _trusted = trusted
+    global trusted  # noqa: PLW0603 - process-wide by definition
+    trusted = trust
 
 
 def claimed() -> Attribution | None:
-    """Who pays as far as trusted Baggage says so."""
-    if not _trusted:
-        return None
+    """Who pays as far as Baggage says so, which must be trusted to."""
     client_id = baggage.get_baggage(CLIENT_ID_KEY)
     if client_id is None:
         return None

@@ -19,9 +19,12 @@ from spanledger.wire import content_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.trace import SpanContext
+
+    from spanledger.attribution import Attribution
     from spanledger.capture.tracing import Finished
     from spanledger.wire.decode import ContentDecoder
-    from spanledger.wire.reading import Reader, Reading, Recognised
+    from spanledger.wire.reading import Reader, Reading, Recognised, Request
 
 METERED_HEADER = "spanledger-metered"
 """Answer header of a hop that already metered the call, with that hop's name as value."""
@@ -58,28 +61,36 @@ _NEVER_SENT = frozenset(
 )
 
 
-class Call:
+class Call(CallFacts):
     """One exchange under way. Finished exactly once."""
 
-    __slots__ = (
-        "_decoded", "_decoder", "_facts", "_finished", "_first", "_head", "_held", "_pieces",
-        "_reader", "_recognised", "_record", "pid",
-    )  # fmt: skip
+    _head: Mapping[str, str] | None = None
+    """Of the answer, until it is looked at."""
+    _decoded = False
+    _reader: Reader | None = None
+    _decoder: ContentDecoder | None = None
+    _held = 0
+    _at_most = 0
+    """What may be held; until the first of the body has come, nothing."""
 
-    def __init__(self, record: Callable[[Finished], None], recognised: Recognised, facts: CallFacts) -> None:
+    def __init__(
+        self,
+        record: Callable[[Finished], None],
+        recognised: Recognised,
+        request: Request,
+        attribution: Attribution,
+        parent: SpanContext | None,
+    ) -> None:
         self._record = record
         self._recognised = recognised
-        self._facts = facts
-        self._head: Mapping[str, str] | None = None
-        """Of the answer, until it is looked at."""
-        self._decoded = False
-        self._reader: Reader | None = None
-        self._decoder: ContentDecoder | None = None
+        self.attribution = attribution
+        self.parent = parent
+        self.host = request.host
+        self.port = request.port
+        self.resend_count = _resend_count(request.headers)
+        self.started_ns = time.time_ns()
         self._pieces: list[bytes] = []
         """Of the body, not read yet: a block at a time costs a stream's chunk a tenth of what it would."""
-        self._held = 0
-        self._first = True
-        """Whether nothing of the body has come."""
         self.pid = os.getpid()
         """Of the process that began it."""
         # Acquired by whoever finishes first, never released: a lock only for its atomic test-and-set.
@@ -98,7 +109,7 @@ class Call:
 
         It is looked at when the first of the body is: the app waits for that.
         """
-        self._facts.status = status
+        self.status = status
         self._head = headers
         self._decoded = decoded
 
@@ -109,7 +120,7 @@ class Call:
             return
         try:
             self._note(headers)
-            self._reader = self._recognised.reader(self._facts.status or 0, headers)
+            self._reader = self._recognised.reader(self.status or 0, headers)
             if not self._decoded:
                 self._decoder = content_decoder(headers.get("content-encoding"))
         except Exception:
@@ -118,31 +129,31 @@ class Call:
     def _note(self, headers: Mapping[str, str]) -> None:
         metered_by = headers.get(METERED_HEADER)
         if metered_by is not None:
-            self._facts.metered_by = _name(metered_by) or "unnamed"
+            self.metered_by = _name(metered_by) or "unnamed"
         for header in _REQUEST_ID_HEADERS:
             if (request_id := headers.get(header)) is not None:
-                self._facts.provider_request_id = _name(request_id)
+                self.provider_request_id = _name(request_id)
                 break
 
     def feed(self, data: bytes) -> None:
         """A piece of the body, as the app is about to get it."""
         self._pieces.append(data)
         self._held = held = self._held + len(data)
-        if self._first and held:
-            self._first = False
-            self._facts.first_chunk_ns = time.time_ns()
-        if held >= _BLOCK:
-            self._read()
+        if held > self._at_most:
+            if self.first_chunk_ns is None:
+                self.first_chunk_ns = time.time_ns()
+                self._at_most = _BLOCK
+            if held > _BLOCK:
+                self._read()
 
     def whole(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """All of the answer, decoded, instead of `answered`, `feed` and `finish`."""
         if self.finished or not self._finished.acquire(blocking=False):
             return
         reaper.finished(self)
-        facts = self._facts
-        facts.status, facts.ended_ns = status, time.time_ns()
+        self.status, self.ended_ns = status, time.time_ns()
         if content:
-            facts.first_chunk_ns = facts.ended_ns
+            self.first_chunk_ns = self.ended_ns
         try:
             self._note(headers)
             readings = self._recognised.whole(status, headers, content)
@@ -172,7 +183,7 @@ class Call:
         if self.finished or not self._finished.acquire(blocking=False):
             return
         reaper.finished(self)
-        self._facts.ended_ns = time.time_ns()
+        self.ended_ns = time.time_ns()
         self._open()
         readings: list[Reading] = []
         if self._pieces:
@@ -197,7 +208,7 @@ class Call:
         if self.finished or not self._finished.acquire(blocking=False):
             return
         reaper.finished(self)
-        self._facts.ended_ns = time.time_ns()
+        self.ended_ns = time.time_ns()
         try:
             readings = self._recognised.unanswered(_error_type(error) or "error")
         except Exception:
@@ -211,7 +222,7 @@ class Call:
     def _emit(self, readings: list[Reading]) -> None:
         for reading in readings:
             try:
-                emit(self._record, self._facts, reading)
+                emit(self._record, self, reading)
             except Exception:
                 health.count(
                     "span_failed", log="the span of a call could not be made; the call is not metered"
@@ -219,10 +230,16 @@ class Call:
 
     def _broken(self, what: str) -> None:
         self._reader = None
-        self._facts.metering_error = what
+        self.metering_error = what
         health.count(
             f"{what}_failed", log="an LLM answer could not be read; its call is recorded without usage"
         )
+
+
+def _resend_count(headers: Mapping[str, str]) -> int | None:
+    """Told by the SDKs of OpenAI and Anthropic."""
+    text = headers.get("x-stainless-retry-count")
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 4 else None
 
 
 def _error_type(error: BaseException | None) -> str | None:

@@ -94,9 +94,8 @@ class LibraryHooks:
         """A request that may be a call; nearly every other one is told from its address."""
         try:
             url = request.url
-            method, host = request.method, url.host
-            path, _, query = url.raw_path.partition(b"?")
-            may_be = by_address[method, host, path]
+            raw_path, _, query = url.raw_path.partition(b"?")
+            may_be, method, host, path = by_address[request.method, url.host, raw_path]
             if may_be is False:
                 return None
             try:
@@ -106,10 +105,10 @@ class LibraryHooks:
             if may_be is None and not may_ask(body):
                 return None
             return Request(
-                method.upper(),
-                host.lower(),
+                method,
+                host,
                 url.port,
-                path.decode("ascii", "replace"),
+                path,
                 query.decode("ascii", "replace"),
                 headers_of(request),
                 body,

@@ -121,8 +121,7 @@ class UsageEventFilter:
         # One event that begins as the one before did, up to its first choice.
         if (
             data.startswith(self._usual)
-            and data.endswith(b"\n\n")
-            and data.find(b"\n") == len(data) - 2
+            and data.find(b"\n\n") == len(data) - 2
             and not (self._held or self._passing)
         ):
             return data

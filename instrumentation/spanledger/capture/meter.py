@@ -7,7 +7,6 @@ installed once; which meter they use, or none, is a single reference swapped by 
 
 from __future__ import annotations
 
-import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,11 +16,10 @@ from opentelemetry.trace import get_current_span
 from spanledger import baggage, context, health
 from spanledger.capture import include_usage, reaper
 from spanledger.capture.call import Call
-from spanledger.capture.spans import CallFacts
 from spanledger.wire import Request, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.context import Context
@@ -29,12 +27,24 @@ if TYPE_CHECKING:
 
     from spanledger.capture.tracing import Finished
 
-_outer: ContextVar[str | None] = ContextVar("spanledger_outer_send", default=None)
-"""Last path segment of the metered request whose `send` is running in this context.
 
-A transport may itself send through httpx or aiohttp (openai's DefaultAioHttpClient, in-process
-gateways): that is the same call once more, not another.
-"""
+class _Sending:
+    """A metered request whose `send` runs, or ran, in the context that holds this.
+
+    A transport may itself send through httpx or aiohttp (openai's DefaultAioHttpClient, in-process
+    gateways): that is the same call once more, not another. An object that says when it is over stays where
+    it is: to put a context back as it was costs as much as to change it.
+    """
+
+    __slots__ = ("last_segment", "outer")
+
+    def __init__(self, last_segment: str, outer: _Sending | None) -> None:
+        self.last_segment: str | None = last_segment
+        """Of the request's path; None where it is over."""
+        self.outer = outer
+
+
+_last_sending: ContextVar[_Sending | None] = ContextVar("spanledger_sending", default=None)
 
 
 class Begun(NamedTuple):
@@ -43,7 +53,8 @@ class Begun(NamedTuple):
     call: Call
     body: bytes | None
     """The amended body, where usage had to be asked for."""
-    inside: tuple[Token[Context] | None, Token[str | None]]
+    sending: _Sending
+    attached: Token[Context] | None
 
 
 class Meter:
@@ -64,7 +75,8 @@ class Meter:
             if recognised is None:
                 return None
             last_segment = request.path.rpartition("/")[2]
-            if _outer.get() == last_segment:
+            outer = _sending()
+            if outer is not None and outer.last_segment == last_segment:
                 return None
             parent = attached = None
             around = otel_context.get_current()
@@ -74,27 +86,18 @@ class Meter:
                 # headers would carry it to the provider.
                 free = baggage.baggage_free(around)
                 attached = None if free is around else free
-            call = Call(
-                self._record,
-                recognised,
-                CallFacts(
-                    context.current(),
-                    parent,
-                    time.time_ns(),
-                    request.host,
-                    request.port,
-                    _resend_count(request.headers),
-                ),
-            )
+            call = Call(self._record, recognised, request, context.current(), parent)
             body = None
             if recognised.asks_for_stream and self._ask_for_usage and request.host not in self._refused_by:
                 body = include_usage.amended_body(request)
             reaper.watch(call)
-            inside = (None if attached is None else otel_context.attach(attached), _outer.set(last_segment))
+            sending = _Sending(last_segment, outer)
+            _last_sending.set(sending)
+            token = None if attached is None else otel_context.attach(attached)
         except Exception:
             begin_failed()
             return None
-        return Begun(call, body, inside)
+        return Begun(call, body, sending, token)
 
     def refused(self, host: str) -> None:
         """A host answered 400 to an amended request: it is asked as the app asks from now on."""
@@ -114,31 +117,34 @@ def begin_failed() -> None:
 
 
 def leave(begun: Begun) -> None:
-    """Give the context back as it was before `begin`."""
-    token, outer = begun.inside
-    try:
-        _outer.reset(outer)
-    except ValueError:
-        # A coroutine that was dropped is closed in another context: there is nothing to give back here.
+    """The `send` is over: give the context back as it was before `begin`."""
+    begun.sending.last_segment = None
+    if begun.attached is None:
         return
-    if token is not None:
-        otel_context.detach(token)
+    here = _last_sending.get()
+    while here is not None and here is not begun.sending:
+        here = here.outer
+    # A coroutine that was dropped is closed in another context: there is nothing to give back there.
+    if here is not None:
+        otel_context.detach(begun.attached)
 
 
 def inside_call() -> bool:
     """Whether the code that asks runs below the `send` of a metered request."""
-    return _outer.get() is not None
+    return _sending() is not None
+
+
+def _sending() -> _Sending | None:
+    """What this code runs below, if anything."""
+    sending = _last_sending.get()
+    while sending is not None and sending.last_segment is None:
+        sending = sending.outer
+    return sending
 
 
 def _parent(around: Context) -> SpanContext | None:
     span = get_current_span(around).get_span_context()
     return span if span.is_valid else None
-
-
-def _resend_count(headers: Mapping[str, str]) -> int | None:
-    """Told by the SDKs of OpenAI and Anthropic."""
-    text = headers.get("x-stainless-retry-count")
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) <= 4 else None
 
 
 in_force: Meter | None = None

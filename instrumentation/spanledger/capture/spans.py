@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -21,16 +20,15 @@ if TYPE_CHECKING:
     from spanledger.wire.reading import Line, Reading, Usage
 
 
-@dataclass(slots=True)
 class CallFacts:
-    """What the exchange itself tells, beside what its body says."""
+    """What the exchange itself tells, beside what its body says. An object holds of it what is known."""
 
     attribution: Attribution
     parent: SpanContext | None
     started_ns: int
     host: str
     port: int | None
-    resend_count: int | None = None
+    resend_count: int | None
     ended_ns: int = 0
     first_chunk_ns: int | None = None
     status: int | None = None
@@ -110,7 +108,18 @@ def emit(record: Callable[[Finished], None], facts: CallFacts, reading: Reading)
         *_said(reading),
     ]
     started, ended = facts.started_ns, facts.ended_ns
-    span = Finished(trace_id, span_id, parent, started, ended, _call_attributes(facts, reading), recurring)
+    attributes = _usage_attributes(reading.usage)
+    if reading.response_id is not None:
+        attributes[names.RESPONSE_ID] = reading.response_id
+    if reading.billing_key is not None:
+        attributes[names.BILLING_KEY] = reading.billing_key
+    if facts.provider_request_id is not None:
+        attributes[names.PROVIDER_REQUEST_ID] = facts.provider_request_id
+    if facts.metering_error is not None:
+        attributes[names.METERING_ERROR] = facts.metering_error
+    if reading.stream and facts.first_chunk_ns is not None:
+        attributes[names.TIME_TO_FIRST_CHUNK] = (facts.first_chunk_ns - started) / 1e9
+    span = Finished(trace_id, span_id, parent, started, ended, attributes, recurring)
     record(span)
     if not reading.lines:
         return
@@ -131,22 +140,6 @@ def _attribution(who: Attribution) -> dict[str, Value]:
         attributes[names.PROJECT] = who.project
     for key, value in who.labels:
         attributes[names.LABEL_PREFIX + key] = value
-    return attributes
-
-
-def _call_attributes(facts: CallFacts, reading: Reading) -> dict[str, Value]:
-    """What this call has for itself."""
-    attributes = _usage_attributes(reading.usage)
-    if reading.response_id is not None:
-        attributes[names.RESPONSE_ID] = reading.response_id
-    if reading.billing_key is not None:
-        attributes[names.BILLING_KEY] = reading.billing_key
-    if facts.provider_request_id is not None:
-        attributes[names.PROVIDER_REQUEST_ID] = facts.provider_request_id
-    if facts.metering_error is not None:
-        attributes[names.METERING_ERROR] = facts.metering_error
-    if reading.stream and facts.first_chunk_ns is not None:
-        attributes[names.TIME_TO_FIRST_CHUNK] = (facts.first_chunk_ns - facts.started_ns) / 1e9
     return attributes
 
 

@@ -237,7 +237,7 @@ class Delivery:
         """Give the first span of a batch some company, unless somebody waits for it."""
         self._lingering = True
         try:
-            _got(self._hurry, 0)  # left over from a flush that is done; a running one is in `_flushes`
+            _take_back(self._hurry)  # left over from a flush that is done; a running one is in `_flushes`
             if not (self._flushes or self._stopping or self._queue.fills(BATCH_SPANS, BATCH_BYTES)):
                 _got(self._hurry, self._settings.linger)
         finally:
@@ -246,6 +246,7 @@ class Delivery:
     def _attempt(self, failures: int) -> int:
         """Send a batch; where that fails, wait. How many attempts have failed in a row."""
         with self._sending:
+            _take_back(self._work)  # of what this batch takes along
             kept = self._sender.send_batch()
         with self._progress:
             self._progress.notify_all()
@@ -299,6 +300,12 @@ class Delivery:
 def _give(signal: Signal) -> None:
     if signal.empty():
         signal.put(None)
+
+
+def _take_back(signal: Signal) -> None:
+    """By the one thread that takes."""
+    if not signal.empty():
+        signal.get()
 
 
 def _got(signal: Signal, seconds: float | None) -> bool:

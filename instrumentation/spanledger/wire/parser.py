@@ -44,23 +44,25 @@ class Parser:
         if "SIEVE" not in cls.__dict__ and not cls.__dict__.keys().isdisjoint(("EVENTS", "wants")):
             cls.SIEVE = ()
 
+    # What stands so until the answer says otherwise. An object has of it only what was said.
+    streamed: bool | None = None
+    complete: bool = False
+    shaped: bool = False
+    """The answer looked like one of this family."""
+    failed: bool = False
+    """The answer says, inside an HTTP success, that the call failed."""
+    generated: bool = False
+    """Something was generated, whatever came after."""
+    event_name: bytes = b""
+    """Of the event being taken, as the framing tells it; most events tell it themselves."""
+    dropped: int = 0
+    """Calls in the answer beyond those that can be held."""
+    _events: int = 0
+
     def __init__(self, call: Call, headers: Mapping[str, str]) -> None:
         self.call = call
         self.headers = headers
         self.reading: Reading = call.reading()
-        self.streamed: bool | None = None
-        self.complete = False
-        self.shaped = False
-        """The answer looked like one of this family."""
-        self.failed = False
-        """The answer says, inside an HTTP success, that the call failed."""
-        self.generated = False
-        """Something was generated, whatever came after."""
-        self.event_name = b""
-        """Of the event being taken, as the framing tells it; most events tell it themselves."""
-        self.dropped = 0
-        """Calls in the answer beyond those that can be held."""
-        self._events = 0
 
     def wants(self, data: bytes) -> bool:
         """Whether this event of a stream is worth parsing."""

@@ -82,7 +82,15 @@ _scan_long: Final = json.JSONDecoder(
 _SPACE: Final = " \t\n\r"
 
 
-def _value_of(text: str) -> Any:
+def parsed(data: bytes | bytearray) -> Any:
+    """A whole JSON text, by the same rules for numbers as a skimmer's.
+
+    Raises:
+        ValueError: it is no JSON, or not whole.
+        RecursionError: it is nested too deep to be parsed at once.
+
+    """
+    text = data.removeprefix(_BOM).decode("utf-8", "replace")
     start = 0 if text[:1] in "{[" else len(text) - len(text.lstrip(_SPACE))
     try:
         value, end = _scan(text, start)
@@ -99,20 +107,9 @@ def _value_of(text: str) -> Any:
     return value
 
 
-def parsed(data: bytes) -> Any:
-    """A whole JSON text, by the same rules for numbers as a skimmer's.
-
-    Raises:
-        ValueError: it is no JSON, or not whole.
-        RecursionError: it is nested too deep to be parsed at once.
-
-    """
-    return _value_of(data.removeprefix(_BOM).decode("utf-8", "replace"))
-
-
 def _decoded(kept: bytes | bytearray) -> Any:
     try:
-        return _value_of(kept.decode("utf-8", "replace"))
+        return parsed(kept)
     except (ValueError, RecursionError):
         return None
 

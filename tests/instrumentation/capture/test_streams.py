@@ -1,6 +1,7 @@
 """What happens around an answer's end: closed, cancelled, dropped, broken, read twice."""
 
 import asyncio
+import contextvars
 import gc
 import gzip
 import json
@@ -9,6 +10,7 @@ import threading
 import httpx
 import httpx2
 import pytest
+from opentelemetry import baggage, context
 
 from spanledger import bill_to
 from spanledger.testing import recorded_calls
@@ -317,7 +319,22 @@ def test_nothing_of_the_content_is_in_the_span(library):
 
 
 @LIBRARIES
-def test_a_coroutine_that_is_dropped_while_it_waits_is_recorded_once(library):
+def test_a_transport_that_makes_another_call_first_is_still_one_call(library):
+    other = "https://api.openai.com/v1/embeddings"
+    inner = library.Client(transport=library.MockTransport(lambda r: library.Response(200, json=ANSWER)))
+
+    def relay(request):
+        inner.post(other, json={"model": "text-embedding-3-small", "input": "x"})
+        return inner.post(URL, content=request.content, headers={"content-type": "application/json"})
+
+    with recorded_calls() as calls, library.Client(transport=library.MockTransport(relay)) as client:
+        client.post(URL, json=CHAT)
+        client.post(URL, json=CHAT)
+    assert [got["gen_ai.operation.name"] for got in attributes(calls)] == ["embeddings", "chat"] * 2
+
+
+@LIBRARIES
+def test_a_coroutine_that_is_dropped_while_it_waits_is_recorded_once(library, caplog):
     class Never:
         def __await__(self):
             yield
@@ -326,11 +343,17 @@ def test_a_coroutine_that_is_dropped_while_it_waits_is_recorded_once(library):
         async def handle_async_request(self, request):
             await Never()
 
-    with recorded_calls() as calls:
-        client = library.AsyncClient(transport=Transport())
+    def begin():
+        context.attach(baggage.set_baggage("tenant", "acme"))
         sending = client.send(client.build_request("POST", URL, json=CHAT))
         sending.send(None)
-        del sending
+        return sending
+
+    with recorded_calls() as calls:
+        client = library.AsyncClient(transport=Transport())
+        sending = contextvars.copy_context().run(begin)
+        del sending  # it is closed here, in another context than it began in
         gc.collect()
     (got,) = attributes(calls)
     assert got["spanledger.billable"] == "unknown"
+    assert caplog.records == []
