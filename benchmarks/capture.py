@@ -1,10 +1,10 @@
 """What `instrument()` adds to an app, beside a hand-written span and what others' instrumentation adds.
 
 Each way of instrumenting runs in processes of its own; they take turns in short rounds, so that what else
-the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. What is
-counted is the mean of all rounds: what comes once in a thousand calls (a collection of garbage, a new segment)
-is of the price too, and a lower quartile would leave it out. Processes of one kind differ by some per cent for
-as long as they live (where their memory came to lie): ± is half of what lies between the cheapest and the
+the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. What
+counts is the mean of all rounds: what comes once in a thousand calls (a collection of garbage, a new segment)
+is of the price too, which a lower quartile would leave out. Processes of one kind differ by some per cent
+for as long as they live (where their memory came to lie): ± is half of what lies between the cheapest and the
 dearest of them, of those of the bare SDK too. CPU is the whole process': exporter threads and flush included.
 Provider and collector are other processes and not counted. Requests that are no LLM calls are answered
 inside the process, where two microseconds can be seen.

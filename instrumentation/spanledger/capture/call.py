@@ -37,7 +37,7 @@ _REQUEST_ID_HEADERS = (
     "x-goog-request-id",
 )
 NAME_AT_MOST = 128
-_BLOCK = 32 * 1024
+_BLOCK = 16 * 1024
 """Bytes of an answer that are held before they are read."""
 _PACKED = 4096
 """Bytes of a compressed one that are unpacked at once: to a thousand times as many, at worst."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from spanledger.capture.call import Call
-    from spanledger.capture.meter import Begun, Meter
+    from spanledger.capture.meter import Begun
 
 _REPLACED = (b"content-length", b"transfer-encoding", b"accept-encoding")
 """Headers that another body has otherwise."""
@@ -61,8 +61,8 @@ class LibraryHooks:
             method = getattr(method, "__wrapped__", None)
         return False
 
-    # Plain functions, and the question whether a request may be a call at all before anything else: these
-    # run for every request of the app.
+    # The question whether a request may be a call at all comes before anything else: these run for every
+    # request of the app.
 
     def _sync(self, send: Callable[..., Any]) -> Any:
         @functools.wraps(send)
@@ -73,7 +73,34 @@ class LibraryHooks:
             begun = meter.begin(seen)
             if begun is None:
                 return send(client, request, **kwargs)
-            return self._send(meter, begun, functools.partial(send, client), request, kwargs)
+            call = begun.call
+            copy = None if begun.body is None else self._amended(request, begun)
+            try:
+                try:
+                    if copy is None:
+                        response = send(client, request, **kwargs)
+                    else:
+                        response = send(client, copy, **{**kwargs, "stream": True})
+                        if response.status_code == 400 and _names_our_field(response.read()):
+                            # The app must get the answer to its own request; a refused one costs nothing.
+                            meter.refused(request.url.host)
+                            copy = None
+                            response = send(client, request, **kwargs)
+                finally:
+                    metering.leave(begun)
+                if copy is not None:
+                    response.request = request
+            except BaseException as error:
+                call.failed(error)
+                raise
+            self._watch(response, call, self._sync_tee, hide=copy is not None)
+            if copy is not None and not kwargs.get("stream"):
+                try:
+                    response.read()
+                except BaseException:
+                    response.close()
+                    raise
+            return response
 
         return metered
 
@@ -86,7 +113,37 @@ class LibraryHooks:
             begun = meter.begin(seen)
             if begun is None:
                 return await send(client, request, **kwargs)
-            return await self._async_send(meter, begun, functools.partial(send, client), request, kwargs)
+            call = begun.call
+            copy = None if begun.body is None else self._amended(request, begun)
+            try:
+                try:
+                    if copy is None:
+                        response = await send(client, request, **kwargs)
+                    else:
+                        response = await send(client, copy, **{**kwargs, "stream": True})
+                        if response.status_code == 400 and _names_our_field(await response.aread()):
+                            meter.refused(request.url.host)
+                            copy = None
+                            response = await send(client, request, **kwargs)
+                finally:
+                    metering.leave(begun)
+                if copy is not None:
+                    response.request = request
+            except GeneratorExit:
+                # The garbage collector closes a coroutine that nobody awaits any more.
+                reaper.drop(call)
+                raise
+            except BaseException as error:
+                call.failed(error)
+                raise
+            self._watch(response, call, self._async_tee, hide=copy is not None)
+            if copy is not None and not kwargs.get("stream"):
+                try:
+                    await response.aread()
+                except BaseException:
+                    await response.aclose()
+                    raise
+            return response
 
         return metered
 
@@ -116,73 +173,6 @@ class LibraryHooks:
         except Exception:
             metering.begin_failed()
             return None
-
-    def _send(
-        self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        call = begun.call
-        copy = None if begun.body is None else self._amended(request, begun)
-        try:
-            try:
-                if copy is None:
-                    response = send(request, **kwargs)
-                else:
-                    response = send(copy, **{**kwargs, "stream": True})
-                    if response.status_code == 400 and _names_our_field(response.read()):
-                        # The app must get the answer to its own request; a refused one costs nothing.
-                        meter.refused(request.url.host)
-                        copy = None
-                        response = send(request, **kwargs)
-            finally:
-                metering.leave(begun)
-            if copy is not None:
-                response.request = request
-        except BaseException as error:
-            call.failed(error)
-            raise
-        self._watch(response, call, self._sync_tee, hide=copy is not None)
-        if copy is not None and not kwargs.get("stream"):
-            try:
-                response.read()
-            except BaseException:
-                response.close()
-                raise
-        return response
-
-    async def _async_send(
-        self, meter: Meter, begun: Begun, send: Callable[..., Any], request: Any, kwargs: dict[str, Any]
-    ) -> Any:
-        call = begun.call
-        copy = None if begun.body is None else self._amended(request, begun)
-        try:
-            try:
-                if copy is None:
-                    response = await send(request, **kwargs)
-                else:
-                    response = await send(copy, **{**kwargs, "stream": True})
-                    if response.status_code == 400 and _names_our_field(await response.aread()):
-                        meter.refused(request.url.host)
-                        copy = None
-                        response = await send(request, **kwargs)
-            finally:
-                metering.leave(begun)
-            if copy is not None:
-                response.request = request
-        except GeneratorExit:
-            # The garbage collector closes a coroutine that nobody awaits any more.
-            reaper.drop(call)
-            raise
-        except BaseException as error:
-            call.failed(error)
-            raise
-        self._watch(response, call, self._async_tee, hide=copy is not None)
-        if copy is not None and not kwargs.get("stream"):
-            try:
-                await response.aread()
-            except BaseException:
-                await response.aclose()
-                raise
-        return response
 
     def _amended(self, request: Any, begun: Begun) -> Any | None:
         """The request that asks for usage, or None where it cannot be made: the app's own goes out then."""
