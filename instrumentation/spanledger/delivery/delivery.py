@@ -8,8 +8,8 @@ thread: an exit does not wait for it beyond `exit_timeout`.
 
 After a fork the child begins with nothing: what waits is the parent's, which sends it.
 
-Under uWSGI without `enable-threads` the threads run while a request waits for something and stand still
-between requests; what is left then is sent at the exit, by the thread that exits.
+Under uWSGI without threads these run while a request waits for something and stand still between requests;
+what is left then is sent at the exit, by the thread that exits.
 """
 
 from __future__ import annotations
@@ -128,8 +128,7 @@ class Delivery:
         """Where this process' spans are. Holds no secret."""
         counts = self._queue.counts()
         return {
-            "pid": os.getpid(),
-            "endpoint": self._settings.url,
+            **self._who(),
             "queued": counts.waiting,
             "bytes": counts.bytes,
             "memory_limit_bytes": self._settings.memory_limit_bytes,
@@ -206,7 +205,13 @@ class Delivery:
             self._may_start.put(None)
             return False
         process.leave_with_multiprocessing()
+        if process.threads_stand_still():
+            # Who would tell of it later stands still as well.
+            self._queue.tell({**self._who(), "threads_stand_still": True})
         return True
+
+    def _who(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "endpoint": self._settings.url}
 
     def _run(self) -> None:
         _suppress_instrumentation()

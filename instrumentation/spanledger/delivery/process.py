@@ -84,11 +84,11 @@ def notice_fork() -> None:
 
 
 def threads_stand_still() -> bool:
-    """Whether threads run only while a request does: uWSGI without `enable-threads`."""
-    options = getattr(sys.modules.get("uwsgi"), "opt", None)
-    if not isinstance(options, dict):
-        return False
-    return not any(name in options for name in ("enable-threads", b"enable-threads", "threads", b"threads"))
+    """Whether threads run only while a request does: uWSGI without them.
+
+    Older ones are so unless told `enable-threads`; what it says of itself holds for all.
+    """
+    return not getattr(sys.modules.get("uwsgi"), "has_threads", True)
 
 
 def _after_fork_in_child() -> None:

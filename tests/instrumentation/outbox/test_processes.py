@@ -209,13 +209,17 @@ def test_where_threads_stand_still_between_requests_the_exit_sends_by_itself_and
     run(
         """
 import _thread, types
-sys.modules["uwsgi"] = types.SimpleNamespace(opt={"http": b":8080", "processes": b"2"})
+from pathlib import Path
+from spanledger.delivery.outbox import status
+sys.modules["uwsgi"] = types.SimpleNamespace(has_threads=0)
 _thread.start_new_thread = lambda *_: 1  # it is there and does not run
 submit(delivery, "one", "two")
+(box,) = status.read(Path(os.environ["SPANLEDGER_OUTBOX"]), 1).boxes
+assert (box.spans, box.process["threads_stand_still"]) == (2, True)
 assert delivery.status()["threads_stand_still"]
-sys.modules["uwsgi"].opt["enable-threads"] = True
+sys.modules["uwsgi"].has_threads = 1  # as newer ones are, whether told so or not
 assert not delivery.status()["threads_stand_still"]
-del sys.modules["uwsgi"].opt["enable-threads"]
+sys.modules["uwsgi"].has_threads = 0
 """,
         collector,
     )

@@ -270,6 +270,9 @@ class Outbox:
             "sends_for_others": self._adoption.source is not None,
         }
 
+    def tell(self, report: dict[str, Any]) -> None:
+        self._writing.tell(lambda: report)
+
     # The keeper.
 
     def _keep(self) -> bool:
