@@ -222,7 +222,7 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
 def main() -> None:
     parser = report.arguments(__doc__)
     everything = [*[name for name in OURS if name != "bare"], *COMPETITORS]
-    parser.add_argument("--rounds", type=int, default=12, help="of each process")
+    parser.add_argument("--rounds", type=int, default=8, help="of each process")
     parser.add_argument("--processes", type=int, default=6, help="of each way of instrumenting")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="WHAT")
     parser.add_argument("--variants", nargs="+", choices=everything, default=everything, metavar="WHOM")

@@ -1,9 +1,9 @@
 """What stands in an outbox, for people and for `spanledger doctor`.
 
-Each process writes `status.json` into its box by renaming: a reader sees a whole one or the one before. News
-(an error, a fall back to memory, a loss) are told within seconds, how far the sending is within twenty: a
-file is dearer than all calls of a quiet second. What it tells of a process that is gone is how things stood
-when it went; the segments themselves tell what waits.
+Each process writes `status.json` into its box by renaming: a reader sees a whole one or the one before. What
+the sending runs into (an error, the fall back to memory, a loss) is told within seconds, all else within
+twenty: to write a file takes as much as many calls. What it tells of a process that is gone is how things
+stood when it went; the segments themselves tell what waits.
 """
 
 from __future__ import annotations
