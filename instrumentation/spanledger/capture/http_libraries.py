@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from spanledger.capture.call import Call
-    from spanledger.capture.meter import Begun
 
 _REPLACED = (b"content-length", b"transfer-encoding", b"accept-encoding")
 """Headers that another body has otherwise."""
@@ -74,7 +73,7 @@ class LibraryHooks:
             if begun is None:
                 return send(client, request, **kwargs)
             call = begun.call
-            copy = None if begun.body is None else self._amended(request, begun)
+            copy = None if begun.body is None else self._amended(request, begun.body)
             try:
                 try:
                     if copy is None:
@@ -114,7 +113,7 @@ class LibraryHooks:
             if begun is None:
                 return await send(client, request, **kwargs)
             call = begun.call
-            copy = None if begun.body is None else self._amended(request, begun)
+            copy = None if begun.body is None else self._amended(request, begun.body)
             try:
                 try:
                     if copy is None:
@@ -174,22 +173,27 @@ class LibraryHooks:
             metering.begin_failed()
             return None
 
-    def _amended(self, request: Any, begun: Begun) -> Any | None:
+    def _amended(self, request: Any, body: bytes) -> Any | None:
         """The request that asks for usage, or None where it cannot be made: the app's own goes out then."""
         try:
             headers = [header for header in request.headers.raw if header[0].lower() not in _REPLACED]
             # The event to be hidden must be found in plain bytes.
             headers.append((b"Accept-Encoding", b"identity"))
-            return self._library.Request(
+            headers.append((b"Content-Length", b"%d" % len(body)))
+            copy = self._library.Request(
                 request.method,
                 request.url,
                 headers=headers,
-                content=begun.body,
+                # Not as `content`: what the library then works out is in the app's own headers already, and
+                # takes as long as all the rest of what the app waits for here.
+                stream=self._library.ByteStream(body),
                 extensions=request.extensions,
             )
+            copy.read()  # so that whoever is below finds its content, as in the app's own
         except Exception:
             health.count("amend_failed", log="usage could not be asked for; the request went out unchanged")
             return None
+        return copy
 
     def _watch(self, response: Any, call: Call, tee: Any, *, hide: bool) -> None:
         """Read what is there, or stand in the stream."""

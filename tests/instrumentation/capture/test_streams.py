@@ -116,6 +116,7 @@ def test_the_added_usage_event_is_metered_and_hidden_and_the_apps_request_is_unc
         assert (request.content, dict(request.headers)) == before
     assert json.loads(sent[0].content)["stream_options"] == {"include_usage": True}
     assert sent[0].headers["accept-encoding"] == "identity"
+    assert sent[0].headers["content-length"] == str(len(sent[0].content))
     assert attributes(calls)[0]["gen_ai.usage.input_tokens"] == 3
 
 
