@@ -19,18 +19,19 @@ from spanledger.attribution import Attribution
 CLIENT_ID_KEY: Final = "spanledger.client_id"
 PROJECT_KEY: Final = "spanledger.project"
 
-trusted = False
-"""Whether it may say who pays."""
+_trusted = False
 
 
-def trust_baggage(trust: bool) -> None:
+def trust_baggage(trusted: bool) -> None:
     """Say whether every sender of Baggage to this process may choose who pays."""
-    global trusted  # noqa: PLW0603 - process-wide by definition
-    trusted = trust
+    global _trusted  # noqa: PLW0603 - process-wide by definition
+    _trusted = trusted
 
 
 def claimed() -> Attribution | None:
-    """Who pays as far as Baggage says so, which must be trusted to."""
+    """Who pays as far as trusted Baggage says so."""
+    if not _trusted:
+        return None
     client_id = baggage.get_baggage(CLIENT_ID_KEY)
     if client_id is None:
         return None

@@ -81,7 +81,7 @@ def claimed() -> Attribution | None:
     """Who pays as far as the context says so: None leaves it to the process's default."""
     entry = _billing.get()
     if entry is None:
-        return baggage.claimed() if baggage.trusted else None
+        return baggage.claimed()
     if entry.generator is not None and entry.generator.suspended():
         health.count(
             "bill_to_around_yield",

@@ -54,10 +54,6 @@ class AiohttpHooks:
                 response = await wrapped(*args, **kwargs)
             finally:
                 metering.leave(begun)
-        except GeneratorExit:
-            # The garbage collector closes a coroutine that nobody awaits any more.
-            reaper.drop(call)
-            raise
         except BaseException as error:
             call.failed(error)
             raise

@@ -70,8 +70,6 @@ class Call(CallFacts):
     _reader: Reader | None = None
     _decoder: ContentDecoder | None = None
     _held = 0
-    _at_most = 0
-    """What may be held; until the first of the body has come, nothing."""
 
     def __init__(
         self,
@@ -139,19 +137,16 @@ class Call(CallFacts):
         """A piece of the body, as the app is about to get it."""
         self._pieces.append(data)
         self._held = held = self._held + len(data)
-        if held > self._at_most:
-            if self.first_chunk_ns is None:
-                self.first_chunk_ns = time.time_ns()
-                self._at_most = _BLOCK
-            if held > _BLOCK:
-                self._read()
+        if held and self.first_chunk_ns is None:
+            self.first_chunk_ns = time.time_ns()
+        if held >= _BLOCK:
+            self._read()
 
     def whole(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """All of the answer, decoded, instead of `answered`, `feed` and `finish`."""
-        if self.finished or not self._finished.acquire(blocking=False):
+        if not self._ends():
             return
-        reaper.finished(self)
-        self.status, self.ended_ns = status, time.time_ns()
+        self.status = status
         if content:
             self.first_chunk_ns = self.ended_ns
         try:
@@ -180,10 +175,8 @@ class Call(CallFacts):
 
     def finish(self, *, ended: bool, error: BaseException | None = None) -> None:
         """The body is over: read to its end, closed before, or broken off by `error`."""
-        if self.finished or not self._finished.acquire(blocking=False):
+        if not self._ends():
             return
-        reaper.finished(self)
-        self.ended_ns = time.time_ns()
         self._open()
         readings: list[Reading] = []
         if self._pieces:
@@ -205,10 +198,12 @@ class Call(CallFacts):
 
     def failed(self, error: BaseException) -> None:
         """No answer came."""
-        if self.finished or not self._finished.acquire(blocking=False):
+        if isinstance(error, GeneratorExit):
+            # The garbage collector closes a coroutine that nobody awaits any more.
+            reaper.drop(self)
             return
-        reaper.finished(self)
-        self.ended_ns = time.time_ns()
+        if not self._ends():
+            return
         try:
             readings = self._recognised.unanswered(_error_type(error) or "error")
         except Exception:
@@ -218,6 +213,14 @@ class Call(CallFacts):
             for reading in readings:
                 reading.billable = "no"
         self._emit(readings)
+
+    def _ends(self) -> bool:
+        """End it, unless it has ended or is the parent process': whether the caller is to tell of it."""
+        if self.pid != os.getpid() or not self._finished.acquire(blocking=False):
+            return False
+        reaper.finished(self)
+        self.ended_ns = time.time_ns()
+        return True
 
     def _emit(self, readings: list[Reading]) -> None:
         for reading in readings:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from spanledger import health
 from spanledger.capture import meter as metering
-from spanledger.capture import reaper
 from spanledger.capture.headers import headers_of
 from spanledger.capture.include_usage import UsageEventFilter
 from spanledger.capture.streams import tees
@@ -128,10 +127,6 @@ class LibraryHooks:
                     metering.leave(begun)
                 if copy is not None:
                     response.request = request
-            except GeneratorExit:
-                # The garbage collector closes a coroutine that nobody awaits any more.
-                reaper.drop(call)
-                raise
             except BaseException as error:
                 call.failed(error)
                 raise

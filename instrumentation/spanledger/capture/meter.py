@@ -92,8 +92,8 @@ class Meter:
                 body = include_usage.amended_body(request)
             reaper.watch(call)
             sending = _Sending(last_segment, outer)
-            _last_sending.set(sending)
             token = None if attached is None else otel_context.attach(attached)
+            _last_sending.set(sending)
         except Exception:
             begin_failed()
             return None
@@ -118,15 +118,10 @@ def begin_failed() -> None:
 
 def leave(begun: Begun) -> None:
     """The `send` is over: give the context back as it was before `begin`."""
-    begun.sending.last_segment = None
-    if begun.attached is None:
-        return
-    here = _last_sending.get()
-    while here is not None and here is not begun.sending:
-        here = here.outer
     # A coroutine that was dropped is closed in another context: there is nothing to give back there.
-    if here is not None:
+    if begun.attached is not None and _sending() is begun.sending:
         otel_context.detach(begun.attached)
+    begun.sending.last_segment = None
 
 
 def inside_call() -> bool:

@@ -182,7 +182,7 @@ def _usage_attributes(usage: Usage) -> dict[str, Value]:
     attributes: dict[str, Value] = {}
     for field, value in vars(usage).items():
         if value is not None and (name := names.USAGE.get(field)) is not None:
-            attributes[name] = value if type(value) is int and value <= _INT64_MAX else _quantity(value)
+            attributes[name] = _quantity(value)
     for tool, count in usage.server_tools.items():
         attributes[names.SERVER_TOOL_PREFIX + tool] = count
     if usage.provider_cost_usd is not None:

@@ -85,7 +85,7 @@ class Delivery:
         try:
             _give(self._work)
             _give(self._hurry)
-            if self._start_thread() and not process.threads_stand_still():
+            if (self._running or self._start_thread()) and not process.threads_stand_still():
                 with self._progress:
                     self._progress.wait_for(lambda: self._settled() >= counts.put, timeout)
             else:
@@ -190,9 +190,7 @@ class Delivery:
         return counts.sent + counts.refused
 
     def _start_thread(self) -> bool:
-        """Whether the thread runs."""
-        if self._running:
-            return True
+        """Start the thread where none runs. Whether one does now."""
         try:
             self._may_start.get_nowait()
         except queue.Empty:

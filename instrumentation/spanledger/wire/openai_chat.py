@@ -57,8 +57,7 @@ class ChatParser(Parser):
     def whole(self, root: dict[str, Any]) -> None:
         # `x_groq.usage` of an answer in one piece counts hardware caches; only a stream's is usage.
         self._take(root, mapping(root.get("usage")))
-        if "usage_breakdown" in root:
-            self._lines(root)
+        self._lines(root)
         self.complete = not self.failed
 
     def event(self, root: dict[str, Any]) -> None:

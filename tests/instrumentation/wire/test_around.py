@@ -51,6 +51,8 @@ def embeddings(draw):
 def test_vectors_are_passed_by_and_what_stands_around_them_is_read_as_ever(data):
     found = around_vectors(data, EMBEDDINGS)
     assert found is None or found == skim(data, EMBEDDINGS)
+    asked = request("POST", "https://api.openai.com/v1/embeddings", {"model": "m"})
+    assert read(asked, data) == read(asked, data, size=len(data))  # the one from its ends, the other not
 
 
 def test_the_usual_vectors_are_passed_by():

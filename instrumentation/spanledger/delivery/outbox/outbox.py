@@ -56,10 +56,7 @@ class Outbox:
     # The app's threads.
 
     def put(self, span: EncodedSpan) -> None:
-        size = self._writing.write(span) if self._writing.direct else 0
-        if size:
-            self._written(size)
-        else:
+        if not self._write(span):
             self._memory.put(span)
         self._keeper.wake()
 
@@ -69,10 +66,14 @@ class Outbox:
         full = waiting >= spans or counts.bytes >= size
         return full or self._adoption.source is not None or self._memory.fills(spans, size)
 
-    def _written(self, size: int) -> None:
+    def _write(self, span: EncodedSpan) -> bool:
+        size = self._writing.write(span) if self._writing.direct else 0
+        if not size:
+            return False
         self._arrivals.put(size)
         if self._arrivals.qsize() >= SETTLED_AT_ONCE:
             self._settle(wait=False)
+        return True
 
     def _settle(self, *, wait: bool) -> None:
         if not self._lock.acquire(blocking=wait):
@@ -293,8 +294,5 @@ class Outbox:
             if span is None:
                 self._writing.proved()
                 return
-            size = self._writing.write(span)
-            if not size:
+            if not self._write(span):
                 self._memory.put(span)
-                return
-            self._written(size)

@@ -24,7 +24,7 @@ MAGIC: Final = b"\xffSp\xfe"
 _HEAD: Final = struct.Struct("<4sII")
 _LENGTH: Final = struct.Struct("<I")
 _BODY: Final = struct.Struct("<QII")
-_BOTH: Final = struct.Struct("<4sIIQII")
+_BOTH: Final = struct.Struct(_HEAD.format + _BODY.format.removeprefix("<"))
 LARGEST_BODY: Final = 16 * 1024 * 1024
 """A length beyond it is damage: an attribute of a billing span is bounded to a fraction of that."""
 

@@ -117,7 +117,11 @@ class Reader:
     @property
     def unsynced(self) -> int:
         """Bytes that are not delivered, and that a power loss can take."""
-        return max(0, self.size - max(self.synced, self.position))
+        return max(0, self.size - self._safe)
+
+    @property
+    def _safe(self) -> int:
+        return max(self.synced, self.position)
 
     def read(self, spans: int, size: int, aside: Aside) -> list[Record]:
         """The oldest records not delivered, up to a number and a size, at least one if there is any.
@@ -160,7 +164,7 @@ class Reader:
     def sync(self) -> None:
         """Have the disk keep what is written and not delivered."""
         size = self.size
-        if size > max(self.synced, self.position):
+        if size > self._safe:
             os.fsync(self.descriptor.number)
             if not self.synced:  # a file whose name is lost is lost as well
                 try:
