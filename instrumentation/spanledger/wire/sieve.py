@@ -85,9 +85,10 @@ class SievedEvents:
         position = 0
         while hits:
             first = min(hits, key=_position)[0]
-            start = data.rfind(b"\n\n", position, first)
+            before = data.rfind(b"\n\n", position, first)
+            start = before + 2 if before >= 0 else position
             position = data.find(b"\n\n", first) + 2
-            self._events.feed(data[start + 2 if start >= 0 else 0 : position])
+            self._events.feed(data[start:position])
             hits = [hit for old in hits if (hit := _from(position, old, data)) is not None]
 
 

@@ -136,6 +136,28 @@ def test_events_that_cannot_matter_never_reach_the_parser():
     assert taken[-1] == b"[DONE]"
 
 
+def test_an_event_next_to_another_that_matters_reaches_the_parser_once():
+    words = {
+        "candidates": [{"content": {"parts": [{"text": "word"}]}}],
+        "responseId": "r",
+        "modelVersion": "m",
+    }
+    found = {**words, "candidates": [{"groundingMetadata": {"webSearchQueries": ["a"]}}]}
+    stated = {**words, "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4}}
+    data = sse(words, words, words, found, stated, stated, words)
+    assert readings("gemini", None, data, []) == readings("gemini", None, data, range(0, len(data), 7))
+    taken = []
+
+    class Parser:
+        def sieve(self):
+            return FAMILIES["gemini"].SIEVE
+
+    events = SievedEvents(Parser(), lambda _name, data: taken.append(json.loads(data)))
+    events.feed(data)
+    events.finish()
+    assert taken == [words, found, stated, stated]
+
+
 def test_an_event_longer_than_what_is_carried_is_read_all_the_same():
     usage = {"prompt_tokens": 3, "completion_tokens": 4}
     head = {"id": "1", "model": "m", "choices": [{"finish_reason": None}]}
