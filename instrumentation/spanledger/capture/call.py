@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spanledger import health
 from spanledger.capture import reaper
 from spanledger.capture.spans import CallFacts, emit
-from spanledger.wire import content_decoder
+from spanledger.wire import NOTHING_USUAL, content_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,10 @@ _REQUEST_ID_HEADERS = (
 NAME_AT_MOST = 128
 _BLOCK = 16 * 1024
 """Bytes of an answer that are held before they are read."""
+_FIRST_BLOCK = 4096
+"""The first ones: from them it is learned what need not be held."""
+_LATEST = 6
+"""Chunks that this is learned from."""
 _PACKED = 4096
 """Bytes of a compressed one that are unpacked at once: to a thousand times as many, at worst."""
 
@@ -69,7 +73,10 @@ class Call(CallFacts):
     _decoded = False
     _reader: Reader | None = None
     _decoder: ContentDecoder | None = None
-    _held = 0
+    _room = 0
+    """Bytes of the body that may still be held."""
+    usual = NOTHING_USUAL
+    """What need not be shown to `feed`."""
 
     def __init__(
         self,
@@ -136,11 +143,22 @@ class Call(CallFacts):
     def feed(self, data: bytes) -> None:
         """A piece of the body, as the app is about to get it."""
         self._pieces.append(data)
-        self._held = held = self._held + len(data)
-        if held and self.first_chunk_ns is None:
+        self._room -= len(data)
+        if self._room >= 0:
+            return
+        if self.first_chunk_ns is None:
             self.first_chunk_ns = time.time_ns()
-        if held >= _BLOCK:
-            self._read()
+            self._room += _FIRST_BLOCK
+            if self._room >= 0:
+                return
+        latest = [bytes(piece) for piece in self._pieces[-_LATEST:]]
+        self._read()
+        self._room = _BLOCK
+        try:
+            if self._reader is not None and self._decoder is None:
+                self.usual = self._reader.usual(latest)
+        except Exception:
+            self._broken("reader")
 
     def whole(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
         """All of the answer, decoded, instead of `answered`, `feed` and `finish`."""
@@ -160,7 +178,7 @@ class Call(CallFacts):
     def _read(self) -> None:
         """Have the reader take what is held."""
         self._open()
-        pieces, self._pieces, self._held = self._pieces, [], 0
+        pieces, self._pieces = self._pieces, []
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
             if self._reader is None:

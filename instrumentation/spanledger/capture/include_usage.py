@@ -112,19 +112,9 @@ class UsageEventFilter:
         self._passing = False
         """Whether the event under way was already let through in part."""
         self._hidden = False
-        self._usual = b"\n"
-        """How the stream's events begin, up to a first choice; at first what none begins with."""
-        self._lessons = 8
 
     def push(self, data: bytes) -> bytes:
         """What of this chunk, and of what was held, the app may see now."""
-        # One event that begins as the one before did, up to its first choice.
-        if (
-            data.startswith(self._usual)
-            and data.find(b"\n\n") == len(data) - 2
-            and not (self._held or self._passing)
-        ):
-            return data
         if self._hidden:
             return data
         # Whole events without usage, as nearly every chunk is; looked for by the quickest way first.
@@ -137,8 +127,6 @@ class UsageEventFilter:
                 or _USAGE.find(data) < 0
             )
         ):
-            if self._lessons:
-                self._learn(data)
             return data
         self._held += data
         out = bytearray()
@@ -151,13 +139,6 @@ class UsageEventFilter:
             out += self._held
             self._held.clear()
         return bytes(out)
-
-    def _learn(self, event: bytes) -> None:
-        """Note how an event with a choice begins: of most streams all do alike."""
-        self._lessons -= 1
-        choice = _SOME_CHOICE.search(event)
-        if choice is not None and event.find(b"\n") == len(event) - 2 and event.count(b'"choices"') == 1:
-            self._usual = event[: choice.end()]
 
     def _pass_on(self, out: bytearray) -> None:
         """Move from what is held to `out` what may be seen."""

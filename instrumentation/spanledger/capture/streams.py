@@ -1,9 +1,9 @@
 """The copy of an answer that is read as it arrives.
 
-A tee takes the place of `response.stream`. Each chunk is shown to the call and passed on at once,
-unchanged, unless the call caused an event that must not be seen. The call is finished when the body is
-exhausted, closed or broken off; when the response is dropped without being closed, the finaliser
-leaves it to the reaper.
+A tee takes the place of `response.stream`. Each chunk is shown to the call, but for those that are an
+event as all the others that state nothing; and it is passed on at once, unchanged, unless the call caused
+an event that must not be seen. The call is finished when the body is exhausted, closed or broken off; when
+the response is dropped without being closed, the finaliser leaves it to the reaper.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from spanledger import health
 from spanledger.capture import reaper
+from spanledger.wire import NOTHING_USUAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from spanledger.capture.call import Call
     from spanledger.capture.include_usage import UsageEventFilter
     from spanledger.wire.decode import ContentDecoder
-
-    _Step = Callable[[bytes], bytes]
 
 
 class Tee:
@@ -40,14 +39,19 @@ class Tee:
         self._decoder = decoder
         """Set where the filter needs plain bytes although the answer is compressed: the app then gets
         it decoded."""
+        self._usual = NOTHING_USUAL
 
-    def _way(self) -> tuple[_Step | None, Callable[[bytes], None], _Step | None]:
-        """What each chunk goes through, as short as it can be: it is of the app's waiting time."""
-        return (
-            None if self._decoder is None else self._decoded,
-            self._call.feed,
-            None if self._filter is None else self._filter.push,
-        )
+    def _shown(self, chunk: bytes) -> bytes:
+        """Show a chunk to the call; what of it the app may see."""
+        if self._decoder is not None:
+            chunk = self._decoded(chunk)
+        self._call.feed(chunk)
+        # In the middle of an event, a chunk's beginning is not an event's. And what is usual once it is
+        # decoded would have to be decoded to be told.
+        if self._decoder is None:
+            self._usual = self._call.usual if chunk[-2:] == b"\n\n" else NOTHING_USUAL
+        # An app's own transport may yield any buffer.
+        return chunk if self._filter is None else self._filter.push(bytes(chunk))
 
     def _decoded(self, chunk: bytes) -> bytes:
         if self._decoder is not None:
@@ -79,12 +83,13 @@ class SyncTee(Tee):
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            decode, feed, pass_on = self._way()
+            begin, length, rest_of = NOTHING_USUAL
             for chunk in self._stream:
-                shown = chunk if decode is None else decode(chunk)
-                feed(shown)
-                if pass_on is not None:
-                    shown = pass_on(shown)
+                if chunk[:length] == begin and rest_of(chunk, length) is not None:
+                    yield chunk
+                    continue
+                shown = self._shown(chunk)
+                begin, length, rest_of = self._usual
                 if shown or not chunk:
                     yield shown
             rest = self._rest()
@@ -112,12 +117,13 @@ class AsyncTee(Tee):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            decode, feed, pass_on = self._way()
+            begin, length, rest_of = NOTHING_USUAL
             async for chunk in self._stream:
-                shown = chunk if decode is None else decode(chunk)
-                feed(shown)
-                if pass_on is not None:
-                    shown = pass_on(shown)
+                if chunk[:length] == begin and rest_of(chunk, length) is not None:
+                    yield chunk
+                    continue
+                shown = self._shown(chunk)
+                begin, length, rest_of = self._usual
                 if shown or not chunk:
                     yield shown
             rest = self._rest()

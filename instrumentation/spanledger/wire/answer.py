@@ -20,14 +20,16 @@ from spanledger.wire.openai_responses import ResponsesParser
 from spanledger.wire.shape import ShapeParser
 from spanledger.wire.sieve import SievedEvents
 from spanledger.wire.skim import LARGE, Document, Skimmer, skim
+from spanledger.wire.usual import NOTHING_USUAL
 from spanledger.wire.watsonx import WatsonxParser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from spanledger.wire.call import Call
     from spanledger.wire.parser import Parser
     from spanledger.wire.reading import Reader, Reading
+    from spanledger.wire.usual import Usual
 
 FAMILIES: Final[dict[str, type[Parser]]] = {
     "openai_chat": ChatParser,
@@ -131,6 +133,9 @@ class _Unbilled:
     def feed(self, data: bytes) -> None:
         """Nothing in it is wanted."""
 
+    def usual(self, latest: Sequence[bytes]) -> Usual:  # noqa: ARG002 - the protocol's
+        return NOTHING_USUAL
+
     def finish(self, *, ended: bool) -> list[Reading]:  # noqa: ARG002 - the protocol's
         call = self._call
         # A look at a batch or a file that fails is no call; neither is a redirection.
@@ -161,6 +166,10 @@ class AnswerReader:
         elif data:
             self._start += data
             self._choose()
+
+    def usual(self, latest: Sequence[bytes]) -> Usual:
+        framing = self._framing
+        return framing.usual(latest) if isinstance(framing, SievedEvents) else NOTHING_USUAL
 
     def _choose(self) -> None:
         if _BOM.startswith(self._start):

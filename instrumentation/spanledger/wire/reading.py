@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
+    from spanledger.wire.usual import Usual
+
 Billable = Literal[
     "yes",
     "no",
@@ -149,6 +151,9 @@ class Reader(Protocol):
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body, content-decoded, of any size, possibly empty."""
+
+    def usual(self, latest: Sequence[bytes]) -> Usual:
+        """What the events look like that say nothing, by the latest pieces: such ones need not be fed."""
 
     def finish(self, *, ended: bool) -> list[Reading]:
         """Say what was read. `ended` is False where the body was not read to its end.

@@ -12,12 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from spanledger.wire.framing import ServerSentEvents
+from spanledger.wire.usual import NOTHING_USUAL, usual_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from spanledger.wire.marks import Mark
     from spanledger.wire.parser import Parser
+    from spanledger.wire.usual import Usual
 
 _CARRIED_AT_MOST: Final = 1 << 20
 _LOOKS: Final = 16
@@ -63,6 +65,16 @@ class SievedEvents:
             self._whole_events(data[:end], self._parser.sieve() or ())
         if len(self._carry) > _CARRIED_AT_MOST:
             self._ordinarily(self._carry)
+
+    def usual(self, latest: Sequence[bytes]) -> Usual:
+        """What the pieces look like that state nothing, if the last ones are whole events and do not."""
+        sieve = None if self._amid or self._carry or not self._plain else self._parser.sieve()
+        if not sieve:
+            return NOTHING_USUAL
+        found = usual_of(latest)
+        if found is not NOTHING_USUAL and any(mark.find(b"".join(latest)) >= 0 for mark in sieve):
+            return NOTHING_USUAL
+        return found
 
     def finish(self) -> None:
         self._ordinarily(self._carry)

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry import baggage, context
 
 from spanledger import bill_to
+from spanledger.capture.call import Call
 from spanledger.testing import recorded_calls
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "secret question"}]}
@@ -126,6 +127,56 @@ def test_an_amended_stream_that_is_read_whole_is_filtered_too(library):
     with recorded_calls() as calls, library.Client(transport=transport) as client:
         assert client.post(URL, json={**CHAT, "stream": True}).content == TEXT + DONE
     assert attributes(calls)[0]["gen_ai.usage.output_tokens"] == 2
+
+
+@LIBRARIES
+@pytest.mark.parametrize("asks_for_usage", [True, False], ids=["asks for usage", "does not"])
+async def test_of_a_long_stream_few_chunks_are_looked_at_and_all_are_passed_on(
+    library, asks_for_usage, monkeypatch
+):
+    def choice(**fields):
+        return event(choices=[{"index": 0, **fields}], usage=None, obfuscation="xK3")
+
+    words = [choice(delta={"content": f" word{number}"}, finish_reason=None) for number in range(500)]
+    begins, ends = choice(delta={"role": "assistant", "content": ""}), choice(delta={}, finish_reason="stop")
+    # A stop, a tool's arguments, and text again: what is usual changes.
+    words[300:310] = [choice(delta={"tool_calls": [{"function": {"arguments": str(n)}}]}) for n in range(10)]
+    chunks = [begins, *words, ends, USAGE, DONE]
+    looked_at = []
+    feed = Call.feed
+    monkeypatch.setattr(Call, "feed", lambda self, data: (looked_at.append(data), feed(self, data)))
+    options = {"stream_options": {"include_usage": True}} if asks_for_usage else {}
+    passed_on = chunks if asks_for_usage else [begins, *words, ends, DONE]
+    asked = {**CHAT, **options, "stream": True}
+    with recorded_calls() as calls:
+        with (
+            library.Client(transport=streaming(library, chunks)[1]) as client,
+            client.stream("POST", URL, json=asked) as answer,
+        ):
+            assert list(answer.iter_raw()) == passed_on
+        in_turn = len(looked_at)
+        async with (
+            library.AsyncClient(transport=streaming(library, chunks)[1]) as client,
+            client.stream("POST", URL, json=asked) as answer,
+        ):
+            assert [chunk async for chunk in answer.aiter_raw()] == passed_on
+    assert in_turn < 100
+    assert len(looked_at) == 2 * in_turn
+    for told in attributes(calls):
+        assert told["gen_ai.usage.input_tokens"] == 3
+        assert told["gen_ai.response.finish_reasons"] == ("stop",)
+        assert told["spanledger.billable"] == "yes"
+    assert len(calls) == 2
+
+
+@LIBRARIES
+@pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
+def test_chunks_of_any_kind_of_buffer_are_passed_on_and_read(library, buffer):
+    chunks = [buffer(chunk) for chunk in [TEXT] * 100 + [USAGE, DONE]]
+    with recorded_calls() as calls, library.Client(transport=streaming(library, chunks)[1]) as client:
+        answer = client.post(URL, json={**CHAT, "stream": True})
+    assert answer.content == TEXT * 100 + DONE
+    assert attributes(calls)[0]["gen_ai.usage.input_tokens"] == 3
 
 
 @LIBRARIES
