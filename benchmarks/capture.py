@@ -6,8 +6,9 @@ counts is the mean of all rounds: what comes once in a thousand calls (a collect
 is of the price too, which a lower quartile would leave out. Processes of one kind differ by some per cent
 for as long as they live (where their memory came to lie): ± is half of what lies between the cheapest and the
 dearest of them, of those of the bare SDK too. CPU is the whole process': exporter threads and flush included.
-Provider and collector are other processes and not counted. Requests that are no LLM calls are answered
-inside the process, where two microseconds can be seen.
+What a chunk costs is what streams of a thousand chunks cost more than as many of ten; what their calls cost
+is in neither. Provider and collector are other processes and not counted. Requests that are no LLM calls are
+answered inside the process, where two microseconds can be seen.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from harness import environments, report
 from harness.report import Report, Row, Target, say
-from harness.servers import STREAM_CHUNKS, serving
+from harness.servers import STREAMS, serving
 
 COMPETITORS = {
     "genai_openai": ("genai-openai", "opentelemetry-instrumentation-genai-openai"),
@@ -33,15 +34,16 @@ COMPETITORS = {
 }
 OURS = {"bare": "bare", "handwritten": "a hand-written span", "spanledger": "spanledger"}
 SCENARIOS = {
-    # name: (what is measured, calls a round, parts of a call)
-    "chat-1k": ("call, 1 KB", 100, 1),
-    "async-1k": ("call of an async client, 1 KB", 100, 1),
-    "chat-50k": ("call, 50 KB", 50, 1),
-    "embeddings-2m": ("call, 2 MB of embeddings", 2, 1),
-    "stream": ("stream, per chunk", 3, STREAM_CHUNKS),
-    "other-get": ("GET that is no LLM call", 1000, 1),
-    "other-post": ("POST of JSON that is no LLM call", 1000, 1),
+    # name: (what is measured, calls a round)
+    "chat-1k": ("call, 1 KB", 100),
+    "async-1k": ("call of an async client, 1 KB", 100),
+    "chat-50k": ("call, 50 KB", 50),
+    "embeddings-2m": ("call, 2 MB of embeddings", 2),
+    "stream": ("stream, per chunk", 3),
+    "other-get": ("GET that is no LLM call", 1000),
+    "other-post": ("POST of JSON that is no LLM call", 1000),
 }
+MORE_CHUNKS = STREAMS["stream"] - STREAMS["stream-short"]
 SILENT = {
     "TRACELOOP_TELEMETRY": "false",
     "TRACELOOP_SYNC_ENABLED": "false",
@@ -76,7 +78,8 @@ class App:
 
     def round(self, scenario: str, calls: int, *, fresh: bool) -> dict[str, float]:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"scenario": scenario, "calls": calls, "fresh": fresh}) + "\n")
+        asked = {"scenario": scenario, "calls": calls, "fresh": fresh, "more": MORE_CHUNKS}
+        self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return self._next()
 
@@ -147,7 +150,7 @@ class Measuring:
         return app
 
     def run(self, scenario: str, rounds: int) -> None:
-        what, calls, parts = SCENARIOS[scenario]
+        what, calls = SCENARIOS[scenario]
         say(what)
         apps = list(dict.fromkeys(app for pairs in self.pairs.values() for pair in pairs for app in pair))
         for number in range(rounds + 1):
@@ -157,9 +160,8 @@ class Measuring:
             for variant, pairs in self.pairs.items():
                 for index, (bare, app) in enumerate(pairs):
                     for kind, value in told[app].items():
-                        per = 1 if kind == "first_us" else parts
-                        self.found[scenario, variant, kind][index].append(value / per)
-                        self.found[scenario, f"{variant} bare", kind][index].append(told[bare][kind] / per)
+                        self.found[scenario, variant, kind][index].append(value)
+                        self.found[scenario, f"{variant} bare", kind][index].append(told[bare][kind])
 
     def of(self, scenario: str, variant: str, kind: str) -> Spread:
         return spread([*self.found[scenario, variant, kind].values()])

@@ -8,6 +8,9 @@ input, `{"scenario": …, "calls": …}`, and answers with one line: what the ro
     thread_us   CPU of the calling thread, a call
     wall_us     time on the calling thread, a call
     first_us    median time to a stream's first chunk
+
+Of `stream` the first three are a chunk's: what long streams cost more than as many short ones, which is their
+`more` chunks; `first_us` is of the long ones.
 """
 
 from __future__ import annotations
@@ -176,8 +179,8 @@ def embeddings(scenario):
 firsts: list[float] = []
 
 
-def stream():
-    client = openai_client("stream")
+def stream(scenario):
+    client = openai_client(scenario)
     messages = [{"role": "user", "content": PROMPT}]
 
     def called():
@@ -211,39 +214,64 @@ def call_of(scenario):
         "async-1k": lambda: chat_async("chat-1k", 500),
         "chat-50k": lambda: chat("chat-50k", 50_000),
         "embeddings-2m": lambda: embeddings("embeddings-2m"),
-        "stream": stream,
+        "stream": lambda: stream("stream"),
+        "stream-short": lambda: stream("stream-short"),
         "other-get": lambda: other("GET"),
         "other-post": lambda: other("POST"),
     }[scenario]()
     return with_span(call) if VARIANT == "handwritten" and not scenario.startswith("other") else call
 
 
-def main():
-    flush = globals()[VARIANT]()
-    calls = {}
-    print(json.dumps({"ready": VARIANT, "pid": os.getpid()}), flush=True)
-    before = time.process_time()
-    for line in sys.stdin:
-        asked = json.loads(line)
-        scenario, times = asked["scenario"], asked["calls"]
-        call = calls.get(scenario)
+class Measured:
+    def __init__(self):
+        self._flush = globals()[VARIANT]()
+        self._calls = {}
+        self._before = time.process_time()
+
+    def start_afresh(self):
+        """What was not measured before does not belong to what comes."""
+        self._flush()
+        self._before = time.process_time()
+
+    def round(self, scenario, times):
+        call = self._calls.get(scenario)
         if call is None:
-            call = calls[scenario] = call_of(scenario)
-        if asked.get("fresh"):  # what was not measured before does not belong to this round
-            flush()
-            before = time.process_time()
+            call = self._calls[scenario] = call_of(scenario)
         firsts.clear()
         wall, thread = time.perf_counter(), time.thread_time()
         for _ in range(times):
             call()
         thread, wall = time.thread_time() - thread, time.perf_counter() - wall
-        flush()
+        self._flush()
         after = time.process_time()
-        told = {"cpu_us": (after - before) / times * 1e6, "thread_us": thread / times * 1e6,
+        told = {"cpu_us": (after - self._before) / times * 1e6, "thread_us": thread / times * 1e6,
                 "wall_us": wall / times * 1e6}  # fmt: skip
         if firsts:
             told["first_us"] = statistics.median(firsts) * 1e6
-        before = after
+        self._before = after
+        return told
+
+    def chunks(self, times, more):
+        self.start_afresh()
+        short = self.round("stream-short", times)
+        long = self.round("stream", times)
+        return {
+            kind: long[kind] if kind == "first_us" else (long[kind] - short[kind]) / more for kind in long
+        }
+
+
+def main():
+    measured = Measured()
+    print(json.dumps({"ready": VARIANT, "pid": os.getpid()}), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        scenario, times = asked["scenario"], asked["calls"]
+        if asked.get("fresh"):
+            measured.start_afresh()
+        if scenario == "stream":
+            told = measured.chunks(times, asked["more"])
+        else:
+            told = measured.round(scenario, times)
         print(json.dumps(told), flush=True)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-STREAM_CHUNKS = 1000
+STREAMS = {"stream": 1000, "stream-short": 10}
+"""Chunks of each, beside those that tell its end."""
 USAGE = {
     "prompt_tokens": 1200,
     "completion_tokens": 180,
@@ -81,7 +82,7 @@ def embeddings_answer(size: int) -> dict[str, Any]:
     return {"object": "list", "data": vectors, "model": "text-embedding-3-small", "usage": usage}
 
 
-def stream_events(*, usage: bool) -> list[bytes]:
+def stream_events(chunks: int, *, usage: bool) -> list[bytes]:
     """As OpenAI sends them: with `usage`, every event has that member, and one more states it."""
     draw = random.Random(7)
     head = {
@@ -101,7 +102,7 @@ def stream_events(*, usage: bool) -> list[bytes]:
         return event([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
 
     events = [of({"role": "assistant", "content": "", "refusal": None})]
-    events += [of({"content": draw.choice(WORDS) + " "}) for _ in range(STREAM_CHUNKS - 2)]
+    events += [of({"content": draw.choice(WORDS) + " "}) for _ in range(chunks - 2)]
     return [*events, of({}, "stop"), *([event([], USAGE)] if usage else [])]
 
 
@@ -129,15 +130,19 @@ class _Served:
         self.whole = answers()
         head = _HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         done = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-        self.streams = [
-            head + b"".join(map(_chunk, stream_events(usage=usage))) + done for usage in (False, True)
-        ]
+        self.streams = {
+            name: [
+                head + b"".join(map(_chunk, stream_events(chunks, usage=usage))) + done
+                for usage in (False, True)
+            ]
+            for name, chunks in STREAMS.items()
+        }
         self.taken: dict[str, list[int]] = {}
 
     def answer(self, path: str, body: bytes) -> bytes:
         name, _, rest = path.lstrip("/").partition("/")
-        if name == "stream":
-            return self.streams[b"include_usage" in body]
+        if name in self.streams:
+            return self.streams[name][b"include_usage" in body]
         if name == "taken":
             return _whole(json.dumps(self.taken).encode())
         if name == "collect":
