@@ -52,8 +52,8 @@ _STORED: Final = re.compile(
     r"|fine[_-]tuning|evals|containers|skills|environments|videos)(?:/|$)"
 )
 """Things that a known provider keeps for its users. Some repeat usage that their calls have stated."""
-_SHORT: Final = 2048
-"""Bytes up to which a text of two characters is found at once."""
+SOUGHT: Final = b'"m'
+"""What a body cannot be without that `may_ask` says yes to: for who looks at every request."""
 _FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
 
 
@@ -79,10 +79,8 @@ decides. For the many requests that are none: what is False here needs no furthe
 `Request` has them."""
 
 
-def may_ask(body: bytes | None) -> bool:
+def may_ask(body: bytes) -> bool:
     """Whether this body may be that of a call at a path nobody listed."""
-    if body is None or (len(body) < _SHORT and b'"m' not in body):
-        return False
     if not (body.startswith(b"{") or body[:64].lstrip().startswith(b"{")):
         return False
     return b'"model"' in body or b'"messages"' in body
