@@ -1,14 +1,15 @@
 """What `instrument()` adds to an app, beside a hand-written span and what others' instrumentation adds.
 
 Each way of instrumenting runs in processes of its own; they take turns in short rounds, so that what else
-the machine does meets all alike. "Added" is the difference to the bare SDK of the same environment. What
+the machine does meets all alike. "Added" is the difference to the bare SDK: within one process, switched on
+and off by turns; or, of those that cannot be switched off, to another process of the same environment. What
 counts is the mean of all rounds: what comes once in a thousand calls (a collection of garbage, a new segment)
-is of the price too, which a lower quartile would leave out. Processes of one kind differ by some per cent
-for as long as they live (where their memory came to lie): ± is half of what lies between the cheapest and the
-dearest of them, of those of the bare SDK too. CPU is the whole process': exporter threads and flush included.
-What a chunk costs is what streams of a thousand chunks cost more than as many of ten; what their calls cost
-is in neither. Provider and collector are other processes and not counted. Requests that are no LLM calls are
-answered inside the process, where two microseconds can be seen.
+is of the price too, which a lower quartile would leave out. ± is half of what lies between the least and the
+most that any process found: two processes differ by some per cent for as long as they live, by where their
+memory came to lie. CPU is the whole process': exporter threads and flush included. What a chunk costs is what
+streams of a thousand chunks cost more than as many of ten; what their calls cost is in neither. Provider and
+collector are other processes and not counted. Requests that are no LLM calls are answered inside the process,
+where two microseconds can be seen.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import tempfile
 from collections import defaultdict
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from harness import environments, report
 from harness.report import Report, Row, Target, say
@@ -32,7 +34,7 @@ COMPETITORS = {
     "traceloop": ("traceloop", "Traceloop"),
     "langfuse": ("langfuse", "Langfuse"),
 }
-OURS = {"bare": "bare", "handwritten": "a hand-written span", "spanledger": "spanledger"}
+OURS = {"handwritten": "a hand-written span", "spanledger": "spanledger"}
 SCENARIOS = {
     # name: (what is measured, calls a round)
     "chat-1k": ("call, 1 KB", 100),
@@ -74,16 +76,17 @@ class App:
                 env=environment,
                 cwd=folder,
             )
-        self._next()
+        self.switches = bool(self._next()["switches"])
+        """Whether it tells of itself what a round costs without its variant."""
 
-    def round(self, scenario: str, calls: int, *, fresh: bool) -> dict[str, float]:
+    def round(self, scenario: str, calls: int, *, fresh: bool) -> dict[str, Any]:
         assert self._process.stdin is not None
         asked = {"scenario": scenario, "calls": calls, "fresh": fresh, "more": MORE_CHUNKS}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
         return self._next()
 
-    def _next(self) -> dict[str, float]:
+    def _next(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         while line := self._process.stdout.readline():
             try:
@@ -109,40 +112,38 @@ class App:
 Spread = tuple[float, float]
 
 
-def spread(processes: list[list[float]]) -> Spread:
-    """The mean of the processes' means, and half of what lies between the least and the greatest of these."""
-    means = [statistics.fmean(rounds) for rounds in processes]
-    return statistics.fmean(means), (max(means) - min(means)) / 2
+def spread(processes: list[float]) -> Spread:
+    """The mean of what the processes found, and half of what lies between the least and the most."""
+    return statistics.fmean(processes), (max(processes) - min(processes)) / 2
 
 
 class Measuring:
     def __init__(self, port: int, folder: str, result: Report) -> None:
         self._port, self._folder, self._result = port, folder, result
         self.pairs: dict[str, list[tuple[App, App]]] = {}
-        """Bare and instrumented processes of each variant."""
+        """Of each variant, bare and instrumented processes: the same one where it switches."""
         self.found: dict[tuple[str, str, str], dict[int, list[float]]] = defaultdict(
             lambda: defaultdict(list)
         )
         """By scenario, variant and what is measured; then by process, in rounds."""
 
     def start(self, variants: list[str], processes: int, stack: ExitStack) -> None:
-        ours = environments.ours()
-        bare = [self._app(stack, ours, "bare") for _ in range(processes)]
         for variant in variants:
             try:
-                if variant in OURS:
-                    self.pairs[variant] = [(one, self._app(stack, ours, variant)) for one in bare]
-                    continue
-                folder, name = COMPETITORS[variant]
-                say(f"environment of {name}")
-                python = environments.of_competitor(folder)
+                python = self._environment(variant)
+                apps = [self._app(stack, python, variant) for _ in range(processes)]
                 self.pairs[variant] = [
-                    (self._app(stack, python, "bare"), self._app(stack, python, variant))
-                    for _ in range(processes)
+                    (app if app.switches else self._app(stack, python, "bare"), app) for app in apps
                 ]
             except RuntimeError as error:
-                name = COMPETITORS[variant][1] if variant in COMPETITORS else variant
-                self._result.rows.append(Row(name, None, "", note=f"could not be run: {error}"))
+                self._result.rows.append(Row(name_of(variant), None, "", note=f"could not be run: {error}"))
+
+    def _environment(self, variant: str) -> Path:
+        if variant in OURS:
+            return environments.ours()
+        folder, name = COMPETITORS[variant]
+        say(f"environment of {name}")
+        return environments.of_competitor(folder)
 
     def _app(self, stack: ExitStack, python: Path, variant: str) -> App:
         app = App(python, variant, self._port, self._folder)
@@ -159,17 +160,16 @@ class Measuring:
                 continue  # warming up
             for variant, pairs in self.pairs.items():
                 for index, (bare, app) in enumerate(pairs):
-                    for kind, value in told[app].items():
-                        self.found[scenario, variant, kind][index].append(value)
-                        self.found[scenario, f"{variant} bare", kind][index].append(told[bare][kind])
-
-    def of(self, scenario: str, variant: str, kind: str) -> Spread:
-        return spread([*self.found[scenario, variant, kind].values()])
+                    without = told[app]["off"] if bare is app else told[bare]
+                    for kind, value in without.items():
+                        self.found[scenario, variant, kind][index].append(told[app][kind] - value)
+                        self.found[scenario, f"{variant} bare", kind][index].append(value)
 
     def added(self, scenario: str, variant: str, kind: str) -> Spread:
-        value, noise = self.of(scenario, variant, kind)
-        bare, bare_noise = self.of(scenario, f"{variant} bare", kind)
-        return value - bare, noise + bare_noise
+        return spread([statistics.fmean(rounds) for rounds in self.found[scenario, variant, kind].values()])
+
+    def bare(self, scenario: str, variant: str, kind: str) -> float:
+        return self.added(scenario, f"{variant} bare", kind)[0]
 
 
 def name_of(variant: str) -> str:
@@ -183,7 +183,7 @@ def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
         for variant in measuring.pairs:
             value, noise = measuring.added(scenario, variant, "cpu_us")
             thread, wall = (measuring.added(scenario, variant, kind)[0] for kind in ("thread_us", "wall_us"))
-            bare = measuring.of(scenario, f"{variant} bare", "cpu_us")[0]
+            bare = measuring.bare(scenario, variant, "cpu_us")
             row = Row(f"{SCENARIOS[scenario][0]}: CPU added by {name_of(variant)}", value, "µs")
             if variant != "handwritten" and reference:
                 row.reference, row.reference_value = "a hand-written span", reference
@@ -192,7 +192,7 @@ def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
     if "stream" in scenarios:
         for variant in measuring.pairs:
             value, noise = measuring.added("stream", variant, "first_us")
-            bare = measuring.of("stream", f"{variant} bare", "first_us")[0]
+            bare = measuring.bare("stream", variant, "first_us")
             what = f"stream: time to first chunk added by {name_of(variant)}"
             result.rows.append(Row(what, value, "µs", note=f"± {noise:,.0f}; bare {bare:,.0f}"))
     result.facts["rounds"] = {" | ".join(key): [*each.values()] for key, each in measuring.found.items()}
@@ -223,7 +223,7 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
 
 def main() -> None:
     parser = report.arguments(__doc__)
-    everything = [*[name for name in OURS if name != "bare"], *COMPETITORS]
+    everything = [*OURS, *COMPETITORS]
     parser.add_argument("--rounds", type=int, default=8, help="of each process")
     parser.add_argument("--processes", type=int, default=6, help="of each way of instrumenting")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="WHAT")

@@ -1,10 +1,11 @@
 """The measured app, one process for each way of instrumenting: `python app.py VARIANT PORT`.
 
 Runs in the environment of its variant, which may hold nothing of ours. Takes one JSON line a round from its
-input, `{"scenario": …, "calls": …}`, and answers with one line: what the round cost.
+input, `{"scenario": …, "calls": …}`, and answers with one line: what the round cost, and as `off` what it
+cost with the variant switched off, where it can be.
 
-    cpu_us      CPU of the whole process since the last round ended, a call: all threads, flush, and whatever
-                the exporters did in between
+    cpu_us      CPU of the whole process, a call: all threads, and flush; of what cannot be switched off also
+                what exporters did since the last round ended
     thread_us   CPU of the calling thread, a call
     wall_us     time on the calling thread, a call
     first_us    median time to a stream's first chunk
@@ -37,8 +38,14 @@ _resolve = socket.getaddrinfo
 socket.getaddrinfo = lambda _host, *args, **kwargs: _resolve("127.0.0.1", *args, **kwargs)
 
 
+# Each way of instrumenting returns how it is flushed, and how it is switched off and on; None: it cannot be.
+
+
 def bare():
-    return lambda: None
+    return lambda: None, None
+
+
+metered = True
 
 
 def handwritten():
@@ -51,22 +58,39 @@ def handwritten():
     provider = TracerProvider(resource=Resource.create({"service.name": "bench"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{COLLECTOR}/v1/traces")))
     trace.set_tracer_provider(provider)
-    return provider.force_flush
+
+    def switch(on):
+        global metered  # noqa: PLW0603 - one for the process
+        metered = on
+
+    return provider.force_flush, switch
 
 
 def spanledger():
     import spanledger as ours
+    from spanledger.capture import hooks
+    from spanledger.capture.meter import activate
 
     ours.instrument(endpoint=COLLECTOR, client_id="acme", service_name="bench")
-    return ours.flush
+    meter = activate(None)
+
+    def switch(on):
+        """As `instrument` and `uninstrument`, but the delivery stays."""
+        activate(meter if on else None)
+        if on:
+            hooks.install()
+        else:
+            hooks.remove()
+
+    return ours.flush, switch
 
 
 def genai_openai():
-    flush = handwritten()
+    flush, _ = handwritten()
     from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 
-    OpenAIInstrumentor().instrument()
-    return flush
+    instrumentor = OpenAIInstrumentor()
+    return flush, lambda on: instrumentor.instrument() if on else instrumentor.uninstrument()
 
 
 def openlit():
@@ -76,7 +100,7 @@ def openlit():
     theirs.init(
         otlp_endpoint=COLLECTOR, application_name="bench", environment="bench", capture_message_content=False
     )
-    return _flush_of(trace.get_tracer_provider(), metrics.get_meter_provider())
+    return _flush_of(trace.get_tracer_provider(), metrics.get_meter_provider()), None
 
 
 def traceloop():
@@ -84,7 +108,7 @@ def traceloop():
     from traceloop.sdk import Traceloop
 
     Traceloop.init(app_name="bench", api_endpoint=COLLECTOR, telemetry_enabled=False)
-    return _flush_of(trace.get_tracer_provider())
+    return _flush_of(trace.get_tracer_provider()), None
 
 
 def langfuse():
@@ -93,7 +117,7 @@ def langfuse():
     client = theirs.Langfuse(
         base_url=COLLECTOR, public_key="pk-lf-bench", secret_key="sk-lf-bench", tracing_enabled=True
     )
-    return client.flush
+    return client.flush, None
 
 
 def _flush_of(*providers):
@@ -121,6 +145,8 @@ def with_span(call):
     tracer = trace.get_tracer("bench")
 
     def called():
+        if not metered:
+            return call()
         asked = {
             "gen_ai.provider.name": "openai",
             "gen_ai.operation.name": "chat",
@@ -224,7 +250,9 @@ def call_of(scenario):
 
 class Measured:
     def __init__(self):
-        self._flush = globals()[VARIANT]()
+        self._flush, self.switch = globals()[VARIANT]()
+        if self.switch is not None:
+            self.switch(True)
         self._calls = {}
         self._before = time.process_time()
 
@@ -259,19 +287,32 @@ class Measured:
             kind: long[kind] if kind == "first_us" else (long[kind] - short[kind]) / more for kind in long
         }
 
+    def asked(self, scenario, times, more):
+        return self.chunks(times, more) if scenario == "stream" else self.round(scenario, times)
+
+    def in_turns(self, first, *asked):
+        """Switched on and off, one after the other."""
+        told = {}
+        for on in (first, not first):
+            self.switch(on)
+            self.start_afresh()
+            told[on] = self.asked(*asked)
+        return {**told[True], "off": told[False]}
+
 
 def main():
     measured = Measured()
-    print(json.dumps({"ready": VARIANT, "pid": os.getpid()}), flush=True)
-    for line in sys.stdin:
+    ready = {"ready": VARIANT, "pid": os.getpid(), "switches": measured.switch is not None}
+    print(json.dumps(ready), flush=True)
+    for number, line in enumerate(sys.stdin):
         asked = json.loads(line)
-        scenario, times = asked["scenario"], asked["calls"]
-        if asked.get("fresh"):
-            measured.start_afresh()
-        if scenario == "stream":
-            told = measured.chunks(times, asked["more"])
+        what = asked["scenario"], asked["calls"], asked["more"]
+        if measured.switch is not None:
+            told = measured.in_turns(number % 2 == 0, *what)
         else:
-            told = measured.round(scenario, times)
+            if asked["fresh"]:
+                measured.start_afresh()
+            told = measured.asked(*what)
         print(json.dumps(told), flush=True)
 
 
