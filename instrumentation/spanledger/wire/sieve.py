@@ -67,9 +67,9 @@ class SievedEvents:
             self._ordinarily(self._carry)
 
     def usual(self, latest: Sequence[bytes]) -> Usual:
-        """What the pieces look like that state nothing, if the last ones are whole events and do not."""
-        sieve = None if self._amid or self._carry or not self._plain else self._parser.sieve()
-        if not sieve:
+        """What the pieces look like that state nothing, if the latest are whole events and do not."""
+        sieve = self._parser.sieve()
+        if sieve is None:
             return NOTHING_USUAL
         found = usual_of(latest)
         if found is not NOTHING_USUAL and any(mark.find(b"".join(latest)) >= 0 for mark in sieve):
