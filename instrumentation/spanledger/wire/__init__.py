@@ -7,7 +7,7 @@ as they arrive and says at the end what the call used. Nothing here knows HTTP l
 from spanledger.wire.decode import ContentDecoder, ContentDecodingError, content_decoder
 from spanledger.wire.reading import Billable, Line, Reader, Reading, Recognised, Request, Usage
 from spanledger.wire.recognise import SOUGHT, by_address, may_ask, recognise
-from spanledger.wire.usual import NOTHING_USUAL, Usual
+from spanledger.wire.usual import NOTHING_USUAL
 from spanledger.wire.websocket import read_websocket_event
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Recognised",
     "Request",
     "Usage",
-    "Usual",
     "by_address",
     "content_decoder",
     "may_ask",

@@ -72,9 +72,10 @@ class SievedEvents:
         if sieve is None:
             return NOTHING_USUAL
         found = usual_of(latest)
-        if found is not NOTHING_USUAL and any(mark.find(b"".join(latest)) >= 0 for mark in sieve):
-            return NOTHING_USUAL
-        return found
+        if found is NOTHING_USUAL:
+            return found
+        data = b"".join(latest)
+        return NOTHING_USUAL if any(mark.find(data) >= 0 for mark in sieve) else found
 
     def finish(self) -> None:
         self._ordinarily(self._carry)
