@@ -84,6 +84,8 @@ class GeminiParser(Parser):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._searches = 0
+        self._usage: dict[str, Any] = {}
+        """As it was last stated: nearly every chunk does, and only the last one's is made out."""
 
     def whole(self, root: dict[str, Any]) -> None:
         self._take(root)
@@ -103,7 +105,7 @@ class GeminiParser(Parser):
         self.names(root, model="modelVersion", key="responseId")
         raw = mapping(root.get("usageMetadata"))
         if raw:
-            reading.usage = gemini_usage(raw)
+            self._usage = raw
             reading.service_tier = text(raw.get("serviceTier")) or reading.service_tier
             reading.traffic_type = text(raw.get("trafficType")) or reading.traffic_type
         candidates = [mapping(candidate) for candidate in sequence(root.get("candidates"))]
@@ -118,6 +120,10 @@ class GeminiParser(Parser):
         self._searches = max(self._searches, searches or 0)
         if root.get("error") is not None:
             self.fail(root["error"])
+
+    def collect(self, reading: Reading) -> None:
+        if self._usage:
+            reading.usage = gemini_usage(self._usage)
 
     def settle(self, reading: Reading) -> None:
         if self._searches:

@@ -1,9 +1,10 @@
 r"""What nearly every event of a stream looks like, so that it can be told at a glance that it states nothing.
 
 Of a thousand events that a model writes, most are alike but for a word or two: the text, and OpenAI's
-`obfuscation`. From a few that state nothing the fixed text around these words is learned. An event of the
-same text has the same members with the same values, whatever the words are, so it states nothing either:
-a word holds no quote, so no name; no backslash, so its closing quote closes it; no line end, so no event.
+`obfuscation`; some are numbered. From a few that state nothing the fixed text around these is learned. An
+event of the same text has the same members with the same values, whatever the words are, so it states nothing
+either: a word holds no quote, so no name; no backslash, so its closing quote closes it; no line end, so no
+event. A number is digits.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from spanledger.remembered import Remembered
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_WORD: Final = rb'[^"\\\r\n]*'
+_DIGITS: Final = b"0123456789"
+_NUMBER: Final = rb"[0-9]++"
+_NUMBERED: Final = re.compile(rb'"sequence_number" ?: ?\Z')
+"""What stands before the event's own number: OpenAI's responses have one."""
+_WORD: Final = rb'[^"\\\r\n]*+'
 _OPENS: Final = re.compile(
     rb'"(?:content|text|delta|arguments|partial_json|thinking|reasoning(?:_content)?|obfuscation)" ?: ?"\Z'
 )
 """What opens a word: a member that a provider fills with what the model writes, never one that tells the
 event's type or a reason."""
+_DIFFERENT: Final = 3
+"""Places where usual events differ, at most: the number, the text and the padding."""
 _END: Final = b"\n\n"
 
 
@@ -44,41 +51,47 @@ NOTHING_USUAL: Final = Usual(b"\xff", 1, _rests[rb"(?!)"])
 
 
 def usual_of(events: Sequence[bytes]) -> Usual:
-    """What these have in common, where each is one whole event, and they differ in one word or two only."""
+    """What these have in common, where each is one whole event and they differ in words and a number only."""
     if len(events) < 2 or any(event.find(_END) != len(event) - len(_END) for event in events):
         return NOTHING_USUAL
-    begin = _up_to_word(events)
-    if not begin:
-        return NOTHING_USUAL
-    rests = [_behind_word(event, len(begin)) for event in events]
-    pattern = _WORD
-    if not _same(rests):
-        between = _up_to_word(rests)
-        if not between:
+    fixed: list[bytes] = []
+    different: list[bytes] = []
+    rests = events
+    while not _same(rests):
+        start, kind = _up_to_difference(rests)
+        if not start or len(different) == _DIFFERENT:
             return NOTHING_USUAL
-        pattern += re.escape(between) + _WORD
-        rests = [_behind_word(rest, len(between)) for rest in rests]
-    if b"\\" in begin or not _same(rests) or not _closes(rests[0]):
+        fixed.append(start)
+        different.append(kind)
+        rests = [_behind(kind, text, len(start)) for text in rests]
+    fixed.append(rests[0])
+    # Without a difference, it is not known where a word could be; an escape might hide where one ends.
+    if not different or not rests[0] or any(b"\\" in text for text in fixed):
         return NOTHING_USUAL
-    return Usual(begin, len(begin), _rests[pattern + re.escape(rests[0])])
+    begin, *others = fixed
+    pattern = b"".join([kind + re.escape(text) for kind, text in zip(different, others, strict=True)])
+    return Usual(begin, len(begin), _rests[pattern])
 
 
-def _up_to_word(texts: Sequence[bytes]) -> bytes:
-    """How all of them begin, up to the quote that opens a word; empty where they differ elsewhere."""
+def _up_to_difference(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """How all of them begin, up to a number or to the quote that opens a word, and which of the two it is;
+    empty where they differ elsewhere.
+    """
     begin = commonprefix(texts) or b""  # noqa: RUF071 - no paths: as far as all are alike
-    begin = begin[: begin.rfind(b'"') + 1]
-    return begin if _OPENS.search(begin) else b""
+    number = begin.rstrip(_DIGITS)
+    if _NUMBERED.search(number):
+        return number, _NUMBER
+    word = begin[: begin.rfind(b'"') + 1]
+    return (word, _WORD) if _OPENS.search(word) else (b"", b"")
 
 
-def _behind_word(text: bytes, start: int) -> bytes:
-    """From the next quote on."""
+def _behind(kind: bytes, text: bytes, start: int) -> bytes:
+    """From what is behind the number on; or from the word's closing quote on, if it has one."""
+    if kind is _NUMBER:
+        return text[start:].lstrip(_DIGITS)
     at = text.find(b'"', start)
     return text[at:] if at >= 0 else b""
 
 
 def _same(texts: Sequence[bytes]) -> bool:
     return texts.count(texts[0]) == len(texts)
-
-
-def _closes(rest: bytes) -> bool:
-    return rest.startswith(b'"') and b"\\" not in rest

@@ -1,6 +1,7 @@
 """Events that state nothing are told by what they have in common, and leaving them out changes nothing."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from support.wire import EVENT_STREAM, request
 CHAT = ("https://api.openai.com/v1/chat/completions", {"model": "m", "stream": True})
 GROQ = ("https://api.groq.com/openai/v1/chat/completions", {"model": "m", "stream": True})
 UNKNOWN = ("https://llm.example/v1/chat/completions", {"model": "m", "stream": True})
+RESPONSES = ("https://api.openai.com/v1/responses", {"model": "m", "stream": True})
 MESSAGES = ("https://api.anthropic.com/v1/messages", {"model": "m", "stream": True})
 
 HEAD = {"id": "c", "object": "chat.completion.chunk", "model": "m"}
@@ -41,11 +43,22 @@ def block(word, _padding):
     return {"type": "content_block_delta", "index": 0, "delta": delta}
 
 
+def numbered(word, padding):
+    """What a response's event has; its number is a matter of what is written."""
+    number = 7 + 91 * len(word) + 8 * len(padding)
+    kind = "response.output_text.delta"
+    about = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    return {
+        "type": kind, "sequence_number": number, **about, "delta": word, "logprobs": [], "obfuscation": padding
+    }  # fmt: skip
+
+
 SHAPES = {
     "openai": (CHAT, chat),
     "without obfuscation": (CHAT, without_padding),
     "a tool's arguments": (CHAT, arguments),
     "groq": (GROQ, without_padding),
+    "openai's responses": (RESPONSES, numbered),
     "anthropic": (MESSAGES, block),
     "a host nobody knows": (UNKNOWN, chat),
 }
@@ -53,6 +66,13 @@ BEGINS = {
     CHAT[0]: [chat("", "")],
     GROQ[0]: [chat("", "")],
     UNKNOWN[0]: [chat("", "")],
+    RESPONSES[0]: [
+        {
+            "type": "response.created",
+            "sequence_number": 0,
+            "response": {"id": "c", "model": "m", "usage": None},
+        }
+    ],
     MESSAGES[0]: [
         {"type": "message_start", "message": {"id": "c", "model": "m", "usage": {"input_tokens": 3}}}
     ],
@@ -66,6 +86,8 @@ TELLING = st.sampled_from(
         {**HEAD, "choices": [], "x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 8}}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
         {"type": "message_stop"},
+        {"type": "response.completed", "sequence_number": 9, "response": {"usage": {"input_tokens": 3}}},
+        {"type": "response.incomplete", "response": {"usage": {"output_tokens": 4}}},
         {"type": "ping"},
         {"error": {"type": "overloaded_error", "code": "overloaded"}},
         {"content": "message_stop"},
@@ -78,11 +100,13 @@ STATED = b'"usage":{"prompt_tokens":9,"completion_tokens":9}'
 RAW = st.sampled_from(
     [b"", b"plain", b"\\", b'\\"', b'"', b"\n", b"\n\n", b"\r\r", b"x\n\ndata: [DONE]\n\nx",
      b"\r\n\r\ndata: [DONE]\r\n\r\n", b'"},"finish_reason":"stop","x":{"content":"',
+     b'","type":"response.completed","response":{' + STATED + b'},"x":"',
      b'"},"finish_reason":null}],' + STATED + b',"x":[{"delta":{"content":"',
      b'",' + STATED + b',"obfuscation":"',
      b"\n\ndata: {" + STATED + b"}\n\n"]
 )  # fmt: skip
 """What a provider's damaged or dishonest event may have in the place of a word: as it is, not in JSON."""
+NO_NUMBERS = [b"", b"-1", b"1e5", b"null", b'"1"', b"1," + STATED, b'1}\n\ndata: [DONE]\n\ndata: {"n":1']
 
 
 def written(event, separators=(",", ":")):
@@ -103,7 +127,9 @@ def streams(draw):
             chunks.append(written(draw(TELLING), separators))
         elif kind == "d":
             event = written(shape("WORD", "PADDING"), separators)
-            chunks.append(event.replace(b"WORD", draw(RAW)).replace(b"PADDING", draw(RAW)))
+            event = event.replace(b"WORD", draw(RAW)).replace(b"PADDING", draw(RAW))
+            number = draw(st.sampled_from([b"12", *NO_NUMBERS]))
+            chunks.append(re.sub(rb'(?<="sequence_number":)\d+', lambda _, number=number: number, event))
         elif kind == "c":
             at = draw(st.integers(0, len(event)))
             chunks += [event[:at], event[at:]]
@@ -163,16 +189,30 @@ def event(**members):
         [event(finish_reason="stop"), event(finish_reason="end")],
         [event(content="a", x='"'), event(content="b", x='"')],
         [event(x='"', content="a"), event(x='"', content="b")],
-        [event(content="a", text="b", thinking="c"), event(content="d", text="e", thinking="f")],
+        [event(content=x, text=x, thinking=x, delta=x) for x in "ab"],
+        [event(sequence_number=None, content="a"), event(sequence_number=2, content="b")],
+        [event(sequence_number=-1, content="a"), event(sequence_number=2, content="b")],
+        [event(content="a", sequence_number="1"), event(content="b", sequence_number="2")],
+        [event(sequence_number=1, x='"'), event(sequence_number=2, x='"')],
+        [b'data: {"content":"a\n\n', b'data: {"content":"b\n\n'],
         [event(content="a", type="x"), event(content="b", type="y")],
         [event(content=1), event(content=2)],
         [event(content="same"), event(content="same")],
     ],
     ids=["none", "one", "half", "two at once", "a number", "a type", "a reason", "an escape behind",
-         "an escape before", "three words", "a type behind", "no text", "no difference"],
+         "an escape before", "four words", "a number that is none", "a number below 0", "a number as text",
+         "an escape behind a number", "an open word", "a type behind", "no text", "no difference"],
 )  # fmt: skip
 def test_what_may_say_something_is_not_usual(events):
     assert usual_of(events) is NOTHING_USUAL
+
+
+@pytest.mark.parametrize("number", [b"0", b"10", b"123456789", *NO_NUMBERS])
+def test_a_number_is_digits(number):
+    usual = usual_of([written(numbered(word, "")) for word in ("a", "bc")])
+    chunk = re.sub(rb'(?<="sequence_number":)\d+', lambda _: number, written(numbered("d", "")))
+    assert chunk.startswith(usual.begin)
+    assert (usual.rest(chunk, usual.length) is not None) == number.isdigit()
 
 
 def usual_after(*events, latest=2):
