@@ -10,13 +10,14 @@ cost with the variant switched off, where it can be.
     wall_us     time on the calling thread, a call
     first_us    median time to a stream's first chunk
 
-Of `stream` the first three are a chunk's: what long streams cost more than as many short ones, which is their
-`more` chunks; `first_us` is of the long ones.
+Of a stream the first three are a chunk's: what a long one costs more than a short one, which is its `more`
+chunks; `first_us` is of short ones, `FIRST_CHUNKS` of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import socket
@@ -31,6 +32,8 @@ VARIANT, PORT = sys.argv[1], int(sys.argv[2])
 COLLECTOR = f"http://127.0.0.1:{PORT}/collect/{VARIANT}"
 PROVIDER = f"http://api.openai.com:{PORT}"
 OTHER = f"http://api.shop.example:{PORT}/other/v2/orders"
+STREAMS = ("stream", "responses")
+FIRST_CHUNKS = 30
 PROMPT = "Summarise what the customer wrote, in one sentence. "
 
 # Every name leads to loopback: the provider's, and those that an instrumentation would phone home to.
@@ -207,11 +210,16 @@ firsts: list[float] = []
 
 def stream(scenario):
     client = openai_client(scenario)
-    messages = [{"role": "user", "content": PROMPT}]
+    asked = {"model": "gpt-4o", "stream": True}
+    if scenario.startswith("responses"):
+        create = functools.partial(client.responses.create, input=PROMPT, **asked)
+    else:
+        messages = [{"role": "user", "content": PROMPT}]
+        create = functools.partial(client.chat.completions.create, messages=messages, **asked)
 
     def called():
         began = time.perf_counter()
-        chunks = iter(client.chat.completions.create(model="gpt-4o", messages=messages, stream=True))
+        chunks = iter(create())
         next(chunks)
         firsts.append(time.perf_counter() - began)
         for _ in chunks:
@@ -235,17 +243,19 @@ def other(method):
 
 
 def call_of(scenario):
-    call = {
+    call = stream(scenario) if scenario.startswith(STREAMS) else whole_call(scenario)
+    return with_span(call) if VARIANT == "handwritten" and not scenario.startswith("other") else call
+
+
+def whole_call(scenario):
+    return {
         "chat-1k": lambda: chat("chat-1k", 500),
         "async-1k": lambda: chat_async("chat-1k", 500),
         "chat-50k": lambda: chat("chat-50k", 50_000),
         "embeddings-2m": lambda: embeddings("embeddings-2m"),
-        "stream": lambda: stream("stream"),
-        "stream-short": lambda: stream("stream-short"),
         "other-get": lambda: other("GET"),
         "other-post": lambda: other("POST"),
     }[scenario]()
-    return with_span(call) if VARIANT == "handwritten" and not scenario.startswith("other") else call
 
 
 class Measured:
@@ -279,16 +289,15 @@ class Measured:
         self._before = after
         return told
 
-    def chunks(self, times, more):
+    def chunks(self, scenario, times, more):
         self.start_afresh()
-        short = self.round("stream-short", times)
-        long = self.round("stream", times)
-        return {
-            kind: long[kind] if kind == "first_us" else (long[kind] - short[kind]) / more for kind in long
-        }
+        short = self.round(f"{scenario}-short", times)
+        long = self.round(scenario, times)
+        told = {kind: (cost - short[kind]) / more for kind, cost in long.items()}
+        return told | {"first_us": self.round(f"{scenario}-short", FIRST_CHUNKS)["first_us"]}
 
     def asked(self, scenario, times, more):
-        return self.chunks(times, more) if scenario == "stream" else self.round(scenario, times)
+        return self.chunks(scenario, times, more) if scenario in STREAMS else self.round(scenario, times)
 
     def in_turns(self, first, *asked):
         """Switched on and off, one after the other."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-STREAMS = {"stream": 1000, "stream-short": 10}
-"""Chunks of each, beside those that tell its end."""
+LONG, SHORT = 1000, 10
+"""Chunks of a stream, beside those that tell its end: of the answer called NAME, and of NAME-short."""
 USAGE = {
     "prompt_tokens": 1200,
     "completion_tokens": 180,
@@ -82,8 +82,8 @@ def embeddings_answer(size: int) -> dict[str, Any]:
     return {"object": "list", "data": vectors, "model": "text-embedding-3-small", "usage": usage}
 
 
-def stream_events(chunks: int, *, usage: bool) -> list[bytes]:
-    """As OpenAI sends them: with `usage`, every event has that member, and one more states it."""
+def chat_events(chunks: int, *, usage: bool) -> list[bytes]:
+    """A chat completion's, as OpenAI sends them: with `usage`, all have it and one more states it."""
     draw = random.Random(7)
     head = {
         "id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT",
@@ -96,7 +96,7 @@ def stream_events(chunks: int, *, usage: bool) -> list[bytes]:
 
     def event(choices: list[Any], used: dict[str, Any] | None = None) -> bytes:
         told = {**head, "choices": choices, **({"usage": used} if usage else {}), "obfuscation": "xK3"}
-        return b"data: " + json.dumps(told, separators=(",", ":")).encode() + b"\n\n"
+        return _event(told)
 
     def of(delta: dict[str, Any], reason: str | None = None) -> bytes:
         return event([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
@@ -104,6 +104,39 @@ def stream_events(chunks: int, *, usage: bool) -> list[bytes]:
     events = [of({"role": "assistant", "content": "", "refusal": None})]
     events += [of({"content": draw.choice(WORDS) + " "}) for _ in range(chunks - 2)]
     return [*events, of({}, "stop"), *([event([], USAGE)] if usage else [])]
+
+
+def response_events(chunks: int, *, usage: bool) -> list[bytes]:  # noqa: ARG001 - it is always told
+    """A response's, as OpenAI sends them."""
+    draw = random.Random(7)
+    about = {"id": "resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b", "object": "response"}
+    response = {
+        **about,
+        "created_at": 1741569952,
+        "status": "in_progress",
+        "model": "gpt-4o-2024-08-06",
+        "output": [],
+    }
+    part = {"item_id": "msg_67ccd2bf17f0819081ff3bb2cf6508e6", "output_index": 0, "content_index": 0}
+    used = {"input_tokens": 1200, "input_tokens_details": {"cached_tokens": 1024}, "output_tokens": 180}
+    used |= {"output_tokens_details": {"reasoning_tokens": 64}, "total_tokens": 1380}
+    told: list[dict[str, Any]] = [{"type": "response.created", "response": {**response, "usage": None}}]
+    for _ in range(chunks - 1):
+        delta = {"delta": draw.choice(WORDS) + " ", "logprobs": [], "obfuscation": "xK3"}
+        told.append({"type": "response.output_text.delta", **part, **delta})
+    last = {**response, "status": "completed", "usage": used}
+    told.append({"type": "response.completed", "response": last})
+    return [
+        b"event: " + each["type"].encode() + b"\n" + _event({**each, "sequence_number": number})
+        for number, each in enumerate(told)
+    ]
+
+
+def _event(told: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(told, separators=(",", ":")).encode() + b"\n\n"
+
+
+STREAMS = {"stream": chat_events, "responses": response_events}
 
 
 def _chunk(data: bytes) -> bytes:
@@ -131,11 +164,11 @@ class _Served:
         head = _HEAD + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         done = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
         self.streams = {
-            name: [
-                head + b"".join(map(_chunk, stream_events(chunks, usage=usage))) + done
-                for usage in (False, True)
+            name + suffix: [
+                head + b"".join(map(_chunk, events_of(chunks, usage=usage))) + done for usage in (False, True)
             ]
-            for name, chunks in STREAMS.items()
+            for name, events_of in STREAMS.items()
+            for suffix, chunks in (("", LONG), ("-short", SHORT))
         }
         self.taken: dict[str, list[int]] = {}
 
