@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from spanledger_billing import ledger, up
+from spanledger_billing.senders import applying, reading
+from spanledger_billing.senders.model import stamp
 from support.stack import DataFolder
 
 LONGEST_DEMO_S = 400
@@ -87,6 +89,31 @@ def test_with_a_wrong_token_no_call_is_made(guarded: up.Stack, tmp_path: Path):
     assert done.returncode == 3
     assert "check SPANLEDGER_TOKEN" in done.stdout
     assert not (tmp_path / "log" / "agency.log").exists()
+
+
+def test_a_sender_that_may_not_bill_the_demos_clients_is_named_as_the_reason(
+    guarded: up.Stack, tmp_path: Path
+):
+    content = f"senders: [{{name: agency, token_hash: {stamp(TOKEN)}, clients: [alder-dental]}}]".encode()
+    with ledger.connect(guarded.data) as connection:
+        applying.carry_out(connection, applying.plan(connection, reading.read(content), content))
+        try:
+            done = demo(
+                "--to",
+                guarded.otlp_http_url,
+                "--data",
+                str(tmp_path),
+                SPANLEDGER_TOKEN=TOKEN,
+                SPANLEDGER_DATA=str(guarded.data),
+            )
+        finally:
+            applying.lift(connection)
+
+    assert done.returncode == 1, done.stdout
+    assert (
+        "the ledger bills nobody for calls that came with this SPANLEDGER_TOKEN: sender may not bill this client; "
+        "spanledger senders list shows who may bill whom\n"
+    ) in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ BOOKS what it is about to submit and what it has submitted, and is killed at a m
 end one more app starts, submits nothing, and sends what the others left.
 """
 
+import math
 import os
 import random
 import signal
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 from spanledger.delivery import Delivery, DeliverySettings
-from spanledger.delivery.outbox import status
+from spanledger.delivery.outbox import status, writing
 from support.finished_spans import submit
 from support.waiting import wait_for
 
@@ -26,6 +27,8 @@ def quick(url: str) -> DeliverySettings:
 
 
 def app(url: str, books: int, name: str) -> None:
+    # A disk that stalls sends spans to memory, which a kill takes: test_fallback's matter. Here each is written.
+    writing.STALLED_S = math.inf  # type: ignore[misc]
     delivery = Delivery(quick(url))
     number = 0
     while True:

@@ -104,6 +104,12 @@ def _demo_elsewhere(to: str, data: Path | None, seed: int, rounds: int) -> None:
         show.print(f"the collector took every span; not compared: {found.not_asked}", soft_wrap=True)
         return
     _print_verdict(show, found.books, found.differences)
+    for reason in found.refusals:
+        show.print(
+            f"the ledger bills nobody for calls that came with this SPANLEDGER_TOKEN: {reason}; "
+            "spanledger senders list shows who may bill whom",
+            soft_wrap=True,
+        )
     if found.differences:
         raise typer.Exit(1)
 

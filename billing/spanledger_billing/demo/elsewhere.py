@@ -13,9 +13,11 @@ from spanledger_billing import ledger
 from spanledger_billing.demo import day, reconcile, terms
 from spanledger_billing.doctor import probe
 from spanledger_billing.errors import InvalidInputError, OperatorError, UnreachableError
+from spanledger_billing.senders.model import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
 PATIENCE_S: Final = 90.0
@@ -29,8 +31,10 @@ class Outcome:
     books: reconcile.Tally
     differences: list[reconcile.Difference] | None
     """None where the ledger was not asked."""
-    not_asked: str
+    not_asked: str = ""
     """Why; else empty."""
+    refusals: tuple[str, ...] = ()
+    """Why calls of the demo's sender bill nobody, where the ledger says who may bill whom."""
 
 
 def endpoint(url: str) -> str:
@@ -77,7 +81,8 @@ def spend(
         UnreachableError: the collector does not take the spans.
 
     """
-    trace_id = probe.send(app_settings.resolve(endpoint=endpoint(to)))
+    settings = app_settings.resolve(endpoint=endpoint(to))
+    trace_id = probe.send(settings)
     with contextlib.ExitStack() as open_:
         connection, not_asked = _ledger_behind(trace_id, open_)
         if connection is not None:
@@ -94,7 +99,17 @@ def spend(
         if connection is None:
             return Outcome(books, None, not_asked)
         found = reconcile.wait_until_they_agree(connection, books, worked.began, PATIENCE_S, day.SERVICES)
-    return Outcome(books, found, "")
+        refusals = _refusals(connection, settings.token, worked.began) if found else ()
+    return Outcome(books, found, refusals=refusals)
+
+
+def _refusals(connection: Any, token: str | None, since: datetime) -> tuple[str, ...]:
+    rows = connection.query(
+        "SELECT reason FROM sender_refusals"
+        " WHERE stamp = {stamp:String} AND last_call >= {since:DateTime64(9, 'UTC')} ORDER BY reason",
+        parameters={"stamp": stamp(token) if token else "", "since": since},
+    ).result_rows
+    return tuple([reason for (reason,) in rows])
 
 
 def _ledger_behind(trace_id: str, open_: contextlib.ExitStack) -> tuple[Any, str]:

@@ -1,6 +1,7 @@
 """The demo's verdict: what the books demand of the ledger, and that no difference goes unseen."""
 
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -68,3 +69,52 @@ def test_without_the_sdks_the_demo_names_the_line_that_installs_them(monkeypatch
     with pytest.raises(OperatorError, match="openai") as caught:
         day.require_sdks()
     assert caught.value.next_step == "pip install openai anthropic google-genai"
+
+
+class Ledger:
+    """Answers each look with the next of its contents, then with the last."""
+
+    def __init__(self, *contents: dict[Place, Decimal]) -> None:
+        self.looks = 0
+        self._contents = contents
+
+    def query(self, _text, parameters):
+        content = self._contents[min(self.looks, len(self._contents) - 1)]
+        self.looks += 1
+        rows = [
+            (place.client_id, place.provider, "", place.model, 0, 0, 0, {place.unit: quantity})
+            for place, quantity in content.items()
+        ]
+        return type("Result", (), {"result_rows": rows})
+
+
+def _place(client_id: str) -> Place:
+    return Place(client_id, "openai", "m", "input")
+
+
+def _waited_for(ledger: Ledger, seconds: float) -> list[Difference]:
+    books = {_place("acme"): Decimal(5), _place("beta"): Decimal(7)}
+    return reconcile.wait_until_they_agree(ledger, books, datetime.now(UTC), seconds)
+
+
+def test_calls_that_are_still_on_their_way_are_waited_for():
+    ledger = Ledger(
+        {}, {_place("acme"): Decimal(5)}, {_place("acme"): Decimal(5), _place("beta"): Decimal(7)}
+    )
+    assert _waited_for(ledger, 60) == []
+    assert ledger.looks == 3
+
+
+def test_calls_that_came_and_are_somebody_elses_are_not_waited_for():
+    ledger = Ledger({_place("acme"): Decimal(5)}, {_place("acme"): Decimal(5), _place(""): Decimal(7)})
+    assert _waited_for(ledger, 60) == [
+        Difference(_place(""), Decimal(0), Decimal(7)),
+        Difference(_place("beta"), Decimal(7), Decimal(0)),
+    ]
+    assert ledger.looks == 2
+
+
+def test_calls_that_do_not_come_are_told_when_the_time_is_over():
+    assert _waited_for(Ledger({_place("acme"): Decimal(5)}), 0.3) == [
+        Difference(_place("beta"), Decimal(7), Decimal(0))
+    ]
