@@ -44,7 +44,17 @@ def test_all_but_the_ends_of_long_strings_stays(values, ascii_only):
     assert alike(json.loads(shortened(data).decode("utf-8", "ignore")), values)
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "\n" * 50_000, '"no"' + "!" * 9000, "\\" * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 100_000,
+        "\n" * 50_000,
+        '"no"' + "!" * 9000,
+        "\\" * 50_000,
+        ("x" * 2000 + '"') * 100,
+        '"' * 15 + "x" * 9000,
+    ],
+)
 def test_a_long_string_is_cut(text):
     data = json.dumps({"text": text, "model": "m"}).encode()
     assert len(shortened(data)) < 5000
@@ -55,6 +65,11 @@ def test_many_long_strings_are_not_looked_at_one_by_one():
     data = json.dumps(["x" * 10_000] * 100).encode()
     assert len(shortened(data)) < len(data) - 5000 * _LONG_STRINGS
     assert len(json.loads(shortened(data))) == 100
+
+
+def test_a_string_of_many_quotes_is_not_looked_through():
+    data = json.dumps({"text": 'x "y" ' * 20_000, "model": "m"}).encode()
+    assert shortened(data) is data
 
 
 @given(st.binary(max_size=300), st.integers(0, 20_000))

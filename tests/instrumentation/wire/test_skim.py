@@ -6,9 +6,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spanledger.wire import skim as skimming
 from spanledger.wire.skim import _SMALL, COUNT, HAS, KEEP, Document, Skimmer, skim
 from spanledger.wire.skimmer import MAX_KEPT
 
@@ -87,6 +88,32 @@ def test_a_document_finds_the_same_below_and_above_the_size_that_is_parsed_at_on
             document.feed(piece)
         found.append(document.root())
     assert found[0] == found[1]
+
+
+AGENTS = {
+    "code": "print(\"a\", 'b')  # c\n" * 4000,
+    "messages": [{"role": "user", "content": "and then?"}] * 2000,
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"model": "no"}}}] * 1500,
+}
+VECTORS = {"input": [[number, number / 7] for number in range(8000)]}
+
+
+@pytest.mark.parametrize("around", [AGENTS, VECTORS], ids=["an agent's", "vectors"])
+@given(value=CONTAINERS, spec=SPECS)
+@settings(max_examples=30)
+def test_a_large_text_says_what_a_small_one_does(around, value, spec):
+    data = json.dumps({**around, "value": value}).encode()
+    assert len(data) > _SMALL
+    small = skim(json.dumps({"value": value}).encode(), {"value": spec})
+    assert skim(data, {"value": spec}) == small
+    if "tools" in around:
+        assert skim(data, {"tools": [{"type": KEEP}]}) == {"tools": [{"type": "function"}] * 1500}
+
+
+@pytest.mark.parametrize(("around", "slower"), [(AGENTS, "Skimmer"), (VECTORS, "parsed")])
+def test_a_large_text_is_read_by_the_faster_way(around, slower, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(skimming, slower)
+    assert skim(json.dumps({**around, "id": "c"}).encode(), {"id": KEEP}) == {"id": "c"}
 
 
 @pytest.mark.parametrize("size", range(1, 30))
