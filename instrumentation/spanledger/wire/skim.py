@@ -11,8 +11,10 @@ __all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "pruned", "ski
 
 _SMALL: Final = 1 << 16
 """Bytes up to which a whole text is parsed at once in C and pruned: faster, and soon forgotten."""
+_WORDED: Final = 1 << 23
+"""Bytes up to which one that is mostly words is, too. The app holds it several times over."""
 _SAMPLED: Final = 512
-"""Bytes of a larger one by which it is told what it is mostly made of."""
+"""Bytes by which it is told what a text is mostly made of."""
 _OF_NUMBERS: Final = b"0123456789-+.eE,[] \n"
 LARGE: Final = 1 << 13
 """Bytes beyond which it is worth a search for what can be left out."""
@@ -24,7 +26,9 @@ def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
     `long_texts`: what is kept is wanted to its end, whatever its length; else some thousand bytes of it are.
     """
     short = data if long_texts or len(data) <= LARGE else shortened(data)
-    if len(short) <= _SMALL or (len(short) <= MAX_KEPT and _worded(short)):
+    # A text beyond `MAX_KEPT` is unknown, whichever way it is read.
+    largest = MAX_KEPT if long_texts else _WORDED
+    if len(short) <= _SMALL or (len(short) <= largest and _worded(short)):
         try:
             return pruned(parsed(short), spec)
         except (ValueError, RecursionError):
