@@ -212,8 +212,9 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
         if scenario in STREAMS:
             limit = 2.0
             if "genai_openai" in measuring.pairs:
-                official = measuring.added(scenario, "genai_openai", "cpu_us")[0]
-                limit = min(limit, max(official, 0.0) / 5)
+                official, noise = measuring.added(scenario, "genai_openai", "cpu_us")
+                if official > noise:  # else it does nothing at a chunk: it does not meter this API
+                    limit = min(limit, official / 5)
             found.append(Target(f"{what}: 2 µs or a fifth of the official one's", ours, limit, "µs"))
             first, noise = measuring.added(scenario, "spanledger", "first_us")
             found.append(

@@ -17,7 +17,7 @@ from spanledger import health
 from spanledger.wire.marks import unless_null
 
 if TYPE_CHECKING:
-    from spanledger.wire.reading import Request
+    from spanledger.wire.reading import Recognised, Request
 
 _PATHS = re.compile(r"/(?:chat/)?completions$")
 
@@ -40,24 +40,20 @@ _SIGNED_HEADERS = (
 )
 
 
-def amended_body(request: Request) -> bytes | None:
+def amended_body(request: Request, recognised: Recognised) -> bytes | None:
     """The body of a request for a stream, asking for usage; None where it must go out as the app made it."""
     body = request.body
     if request.method != "POST" or body is None:
         return None
     if _PATHS.search(request.path) is None or not _accepts(request) or not _may_change(request):
         return None
-    if b'"stream_options"' not in body:
+    if not recognised.has_stream_options:
         return _inserted(body)
     try:
         root = json.loads(body)
-    except (ValueError, RecursionError):
+        options = root["stream_options"]
+    except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    if not isinstance(root, dict):
-        return None
-    if "stream_options" not in root:
-        return _inserted(body)
-    options = root["stream_options"]
     if options is None:
         options = {}
     if not isinstance(options, dict) or "include_usage" in options:

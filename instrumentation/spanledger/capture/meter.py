@@ -89,7 +89,7 @@ class Meter:
             call = Call(self._record, recognised, request, context.current(), parent)
             body = None
             if recognised.asks_for_stream and self._ask_for_usage and request.host not in self._refused_by:
-                body = include_usage.amended_body(request)
+                body = include_usage.amended_body(request, recognised)
             reaper.watch(call)
             sending = _Sending(last_segment, outer)
             token = None if attached is None else otel_context.attach(attached)

@@ -21,6 +21,8 @@ class Asked:
 
     model: str | None = None
     stream: bool | None = None
+    stream_options: bool = False
+    """Whether it says any."""
     background: bool | None = None
     service_tier: str | None = None
     choices: int | None = None
@@ -54,6 +56,10 @@ class Call:
     @property
     def asks_for_stream(self) -> bool:
         return self.asked.stream is True
+
+    @property
+    def has_stream_options(self) -> bool:
+        return self.asked.stream_options
 
     def reading(self) -> Reading:
         return Reading(

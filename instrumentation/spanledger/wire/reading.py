@@ -173,6 +173,10 @@ class Recognised(Protocol):
     def asks_for_stream(self) -> bool:
         """Whether the body says `"stream": true`."""
 
+    @property
+    def has_stream_options(self) -> bool:
+        """Whether the body has such a member, be it null."""
+
     def reader(self, status: int, headers: Mapping[str, str]) -> Reader:
         """A reader for the answer with this status and these headers (lower-case names)."""
 

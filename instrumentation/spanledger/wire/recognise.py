@@ -27,6 +27,7 @@ _REQUEST: Final[dict[str, Any]] = {
     "model_id": KEEP,  # watsonx
     "agent": KEEP,  # Google's interactions
     "stream": KEEP,
+    "stream_options": HAS,
     "background": KEEP,
     "service_tier": KEEP,
     "serviceTier": KEEP,
@@ -41,6 +42,7 @@ _REQUEST: Final[dict[str, Any]] = {
 }
 _LISTED: Final[dict[str, Any]] = {
     **{name: kind for name, kind in _REQUEST.items() if kind == KEEP},
+    "stream_options": HAS,
     "tools": [{"type": KEEP, "model": KEEP}],
 }
 """At a path that tells what it is for, the prompt does not have to."""
@@ -138,6 +140,7 @@ _PLAIN: Final = (
     "stream",
     "background",
     "n",
+    "stream_options",
     "model",
     "model_id",
     "agent",
@@ -245,6 +248,7 @@ def _asked_of(body: dict[str, Any]) -> Asked:
     return Asked(
         model=text(body.get("model")) or text(body.get("model_id")) or text(body.get("agent")),
         stream=stream if isinstance(stream, bool) else None,
+        stream_options=body.get("stream_options") is not None,
         background=background if isinstance(background, bool) else None,
         service_tier=text(body.get("service_tier")) or text(body.get("serviceTier")),
         choices=count(body.get("n")),

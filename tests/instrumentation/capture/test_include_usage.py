@@ -16,15 +16,19 @@ def chat(host="api.openai.com", path="/v1/chat/completions", query="", headers=N
     return Request("POST", host, None, path, query, headers or {}, json.dumps(body).encode())
 
 
+def amended_of(request):
+    return amended_body(request, recognise(request))
+
+
 def test_an_openai_stream_without_options_asks_for_usage_and_keeps_every_other_byte():
     request = chat()
-    amended = amended_body(request)
+    amended = amended_of(request)
     assert json.loads(amended)["stream_options"] == {"include_usage": True}
     assert amended.replace(b'"stream_options":{"include_usage":true},', b"") == request.body
 
 
 def test_other_stream_options_of_the_app_are_kept():
-    amended = amended_body(chat(stream_options={"include_obfuscation": False}))
+    amended = amended_of(chat(stream_options={"include_obfuscation": False}))
     assert json.loads(amended)["stream_options"] == {"include_obfuscation": False, "include_usage": True}
 
 
@@ -54,7 +58,7 @@ def test_other_stream_options_of_the_app_are_kept():
 )
 def test_it_is_never_added_over_the_apps_own_word_nor_where_it_may_be_refused(request_):
     recognised = recognise(request_)
-    assert recognised is None or not recognised.asks_for_stream or amended_body(request_) is None
+    assert recognised is None or not recognised.asks_for_stream or amended_of(request_) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_it_is_never_added_over_the_apps_own_word_nor_where_it_may_be_refused(re
 )
 def test_it_is_added_for_hosts_and_versions_known_to_accept_it(request_):
     assert recognise(request_).asks_for_stream
-    assert json.loads(amended_body(request_))["stream_options"] == {"include_usage": True}
+    assert json.loads(amended_of(request_))["stream_options"] == {"include_usage": True}
 
 
 AZURE_FILTER = b'data: {"choices":[],"model":"","prompt_filter_results":[{"prompt_index":0}]}'
