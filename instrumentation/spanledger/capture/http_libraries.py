@@ -146,9 +146,10 @@ class LibraryHooks:
         try:
             url = request.url
             raw_path, _, query = url.raw_path.partition(b"?")
-            may_be, method, host, path = by_address[request.method, url.host, raw_path]
-            if may_be is False:
+            known = by_address[request.method, url.host, raw_path]
+            if known is None:
                 return None
+            told_by_body, method, host, path = known
             # Where the library has kept it; to ask for it takes a third of what a POST that is no call costs.
             body = getattr(request, "_content", None)
             if body is None:
@@ -156,7 +157,7 @@ class LibraryHooks:
                     body = request.content
                 except self._library.StreamError:
                     pass  # a streamed one: it is the app's to send
-            if may_be is None and (body is None or SOUGHT not in body or not may_ask(body)):
+            if told_by_body and (body is None or SOUGHT not in body or not may_ask(body)):
                 return None
             return Request(
                 method,

@@ -67,18 +67,18 @@ def _look_up(asked: tuple[str, str, str]) -> tuple[str | None, tuple[Route, dict
     return provider, None if found is None else (found[0], found[1].groupdict())
 
 
-def _by_address(asked: tuple[str, str, bytes]) -> tuple[bool | None, str, str, str]:
+def _by_address(asked: tuple[str, str, bytes]) -> tuple[bool, str, str, str] | None:
     method, host, path = asked[0].upper(), asked[1].lower(), asked[2].decode("ascii", "replace")
     provider, found = _known[method, host, path]
-    told_by_body = found is None and method == "POST" and not (provider and _STORED.search(path))
-    return None if told_by_body else found is not None, method, host, path
+    if found is None and (method != "POST" or (provider and _STORED.search(path))):
+        return None
+    return found is None, method, host, path
 
 
 _known: Final = Remembered(_look_up, 4096)
 by_address: Final = Remembered(_by_address, 4096)
-"""Whether a request of this method, to this host and path, may be a call, its query aside; None: its body
-decides. For the many requests that are none: what is False here needs no further look. With it the three as a
-`Request` has them."""
+"""Of a request's method, host and path, its query aside: None where it is no call, as most of an app's. Else
+whether only its body can tell, and with it the three as a `Request` has them."""
 
 
 def may_ask(body: bytes) -> bool:
