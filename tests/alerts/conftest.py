@@ -9,7 +9,7 @@ import pytest
 from spanledger_billing import migrate
 from spanledger_billing.prices import sync
 from support.ledgers import _without_calls
-from support.rolled_up import by_hand
+from support.rolled_up import by_hand, checked_once
 from support.still_clock import StillClock
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _clocked(engine: Client) -> StillClock:
     migrate.apply(engine, timezone="UTC")
     sync.sync(engine)
     by_hand(engine)
-    engine.command("ALTER TABLE drift_checks_mv MODIFY REFRESH EVERY 10 YEAR APPEND")
+    checked_once(engine)
     return StillClock(engine, "2026-10-15 12:00")
 
 

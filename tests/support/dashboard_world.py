@@ -23,7 +23,7 @@ from spanledger_billing.prices import sync
 from support import endpoint
 from support.applied import ACME_ALONE, apply, with_budget
 from support.priced_calls import arrive, call
-from support.rolled_up import by_hand
+from support.rolled_up import by_hand, checked_once
 from support.spans import deliver, span
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def running(folder: Path) -> Iterator[endpoint.Endpoint]:
         migrate.apply(owner, timezone="UTC")
         sync.sync(owner)
         by_hand(owner)
+        checked_once(owner)  # the next check would find the ballast
         fill(owner)
         burden(owner)
         owner.close()
