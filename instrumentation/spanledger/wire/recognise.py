@@ -56,6 +56,8 @@ _STORED: Final = re.compile(
 """Things that a known provider keeps for its users. Some repeat usage that their calls have stated."""
 SOUGHT: Final = b'"m'
 """What a body cannot be without that `may_ask` says yes to: for who looks at every request."""
+_QUESTION: Final = 1 << 23
+"""Bytes of a call's question that are parsed at once: the app has held as much several times over."""
 _FORM_VALUE: Final = re.compile(rb"[^\r\n]{1,256}")
 
 
@@ -210,7 +212,7 @@ def _body(request: Request) -> dict[str, Any]:
     if not body:
         return {}
     if body[:64].lstrip()[:1] == b"{":
-        return mapping(skim(body, _LISTED))
+        return mapping(skim(body, _LISTED, at_once=_QUESTION))
     return _form(request.headers.get("content-type", ""), body)
 
 

@@ -11,8 +11,6 @@ __all__ = ["COUNT", "HAS", "KEEP", "Document", "Skimmer", "Spec", "pruned", "ski
 
 _SMALL: Final = 1 << 16
 """Bytes up to which a whole text is parsed at once in C and pruned: faster, and soon forgotten."""
-_WORDED: Final = 1 << 23
-"""Bytes up to which one that is mostly words is, too. The app holds it several times over."""
 _SAMPLED: Final = 512
 """Bytes by which it is told what a text is mostly made of."""
 _OF_NUMBERS: Final = b"0123456789-+.eE,[] \n"
@@ -20,15 +18,14 @@ LARGE: Final = 1 << 13
 """Bytes beyond which it is worth a search for what can be left out."""
 
 
-def skim(data: bytes, spec: Spec, *, long_texts: bool = False) -> Any:
+def skim(data: bytes, spec: Spec, *, long_texts: bool = False, at_once: int = MAX_KEPT) -> Any:
     """The wanted members of one whole JSON text; None where it is not whole or no JSON.
 
     `long_texts`: what is kept is wanted to its end, whatever its length; else some thousand bytes of it are.
+    `at_once`: bytes of a large one that may be parsed at once, which may take twenty times as much memory.
     """
     short = data if long_texts or len(data) <= LARGE else shortened(data)
-    # A text beyond `MAX_KEPT` is unknown, whichever way it is read.
-    largest = MAX_KEPT if long_texts else _WORDED
-    if len(short) <= _SMALL or (len(short) <= largest and _worded(short)):
+    if len(short) <= _SMALL or (len(short) <= at_once and _worded(short)):
         try:
             return pruned(parsed(short), spec)
         except (ValueError, RecursionError):

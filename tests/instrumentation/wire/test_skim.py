@@ -116,6 +116,16 @@ def test_a_large_text_is_read_by_the_faster_way(around, slower, monkeypatch: pyt
     assert skim(json.dumps({**around, "id": "c"}).encode(), {"id": KEEP}) == {"id": "c"}
 
 
+@pytest.mark.parametrize(("at_once", "unused"), [(MAX_KEPT, "parsed"), (4 * MAX_KEPT, "Skimmer")])
+def test_a_text_of_words_is_parsed_at_once_as_far_as_that_is_allowed(
+    at_once, unused, monkeypatch: pytest.MonkeyPatch
+):
+    data = json.dumps({"code": 'say("a") ' * (MAX_KEPT // 8), "id": "c"}).encode()
+    assert len(data) > MAX_KEPT
+    monkeypatch.delattr(skimming, unused)
+    assert skim(data, {"id": KEEP}, at_once=at_once) == {"id": "c"}
+
+
 @pytest.mark.parametrize("size", range(1, 30))
 def test_an_escape_that_is_cut_in_two_escapes_all_the_same(size):
     data = rb'{"skipped": ["a\"", "b\\", "\\\", \"id\": 1"], "k\"ey": "\\\"", "id": "c\"\\"}'
