@@ -65,7 +65,8 @@ def amended_body(request: Request, recognised: Recognised) -> bytes | None:
 def _inserted(body: bytes) -> bytes:
     """As text: every other byte of the app's body stays as the app wrote it."""
     start = body.index(b"{") + 1
-    return body[:start] + b'"stream_options":{"include_usage":true},' + body[start:]
+    # The rest as a view: to copy an agent's large question once more takes longer than all else here.
+    return b"".join((body[:start], b'"stream_options":{"include_usage":true},', memoryview(body)[start:]))
 
 
 def _accepts(request: Request) -> bool:
