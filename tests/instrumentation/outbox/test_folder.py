@@ -76,7 +76,11 @@ def test_a_machine_without_any_folder_that_can_be_written_has_spans_wait_in_memo
     def none() -> str:
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
 
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     monkeypatch.setattr("tempfile.gettempdir", none)
+    monkeypatch.setattr("pathlib.Path.mkdir", read_only)
     monkeypatch.setattr("os.access", lambda *_: False)
     monkeypatch.setenv("HOME", "/proc/nonexistent")
     monkeypatch.delenv("SPANLEDGER_OUTBOX")
