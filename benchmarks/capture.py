@@ -177,6 +177,11 @@ def name_of(variant: str) -> str:
     return OURS.get(variant) or COMPETITORS[variant][1]
 
 
+def stream_of(scenario: str) -> str:
+    """What it is a chunk of."""
+    return SCENARIOS[scenario][0].partition(",")[0]
+
+
 def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
     for scenario in scenarios:
         beside = "handwritten" in measuring.pairs and not scenario.startswith("other")
@@ -193,12 +198,11 @@ def tell(measuring: Measuring, scenarios: list[str], result: Report) -> None:
     for scenario in scenarios:
         if scenario not in STREAMS:
             continue
-        what = SCENARIOS[scenario][0].partition(",")[0]
         for variant in measuring.pairs:
             value, noise = measuring.added(scenario, variant, "first_us")
             bare = measuring.bare(scenario, variant, "first_us")
-            what_of = f"{what}: time to first chunk added by {name_of(variant)}"
-            result.rows.append(Row(what_of, value, "µs", note=f"± {noise:,.0f}; bare {bare:,.0f}"))
+            what = f"{stream_of(scenario)}: time to first chunk added by {name_of(variant)}"
+            result.rows.append(Row(what, value, "µs", note=f"± {noise:,.0f}; bare {bare:,.0f}"))
     result.facts["rounds"] = {" | ".join(key): [*each.values()] for key, each in measuring.found.items()}
 
 
@@ -217,9 +221,8 @@ def targets(measuring: Measuring, scenarios: list[str]) -> list[Target]:
                     limit = min(limit, official / 5)
             found.append(Target(f"{what}: 2 µs or a fifth of the official one's", ours, limit, "µs"))
             first, noise = measuring.added(scenario, "spanledger", "first_us")
-            found.append(
-                Target(f"{what.partition(',')[0]}, first chunk: unchanged within noise", first, noise, "µs")
-            )
+            what = f"{stream_of(scenario)}, first chunk: unchanged within noise"
+            found.append(Target(what, first, noise, "µs"))
         elif scenario.startswith("other"):
             found.append(Target(f"{what}: 2 µs", ours, 2.0, "µs"))
         elif "handwritten" in measuring.pairs:

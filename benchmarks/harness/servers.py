@@ -95,8 +95,9 @@ def chat_events(chunks: int, *, usage: bool) -> list[bytes]:
     }
 
     def event(choices: list[Any], used: dict[str, Any] | None = None) -> bytes:
-        told = {**head, "choices": choices, **({"usage": used} if usage else {}), "obfuscation": "xK3"}
-        return _event(told)
+        return _event(
+            {**head, "choices": choices, **({"usage": used} if usage else {}), "obfuscation": "xK3"}
+        )
 
     def of(delta: dict[str, Any], reason: str | None = None) -> bytes:
         return event([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
@@ -109,9 +110,9 @@ def chat_events(chunks: int, *, usage: bool) -> list[bytes]:
 def response_events(chunks: int, *, usage: bool) -> list[bytes]:  # noqa: ARG001 - it is always told
     """A response's, as OpenAI sends them."""
     draw = random.Random(7)
-    about = {"id": "resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b", "object": "response"}
     response = {
-        **about,
+        "id": "resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b",
+        "object": "response",
         "created_at": 1741569952,
         "status": "in_progress",
         "model": "gpt-4o-2024-08-06",

@@ -30,6 +30,18 @@ def demo(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def demo_to(stack: up.Stack, folder: Path, *, ledger_in: Path) -> subprocess.CompletedProcess[str]:
+    """By a sender that its collector lets in."""
+    return demo(
+        "--to",
+        stack.otlp_http_url,
+        "--data",
+        str(folder),
+        SPANLEDGER_TOKEN=TOKEN,
+        SPANLEDGER_DATA=str(ledger_in),
+    )
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder):
     with up.start(data_folder(tmp_path_factory.mktemp("elsewhere")), token=TOKEN) as started:
@@ -39,14 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, data_folder: DataFolder):
 def test_the_ledger_behind_the_collector_is_compared_and_has_prices_and_terms_afterwards(
     guarded: up.Stack, tmp_path: Path
 ):
-    done = demo(
-        "--to",
-        guarded.otlp_http_url,
-        "--data",
-        str(tmp_path),
-        SPANLEDGER_TOKEN=TOKEN,
-        SPANLEDGER_DATA=str(guarded.data),
-    )
+    done = demo_to(guarded, tmp_path, ledger_in=guarded.data)
 
     assert done.returncode == 0, done.stdout
     assert re.search(
@@ -70,14 +75,7 @@ def test_the_ledger_behind_the_collector_is_compared_and_has_prices_and_terms_af
 def test_where_the_ledger_cannot_be_read_the_collector_taking_every_span_is_all_that_is_said(
     guarded: up.Stack, tmp_path: Path
 ):
-    done = demo(
-        "--to",
-        guarded.otlp_http_url,
-        "--data",
-        str(tmp_path),
-        SPANLEDGER_TOKEN=TOKEN,
-        SPANLEDGER_DATA=str(tmp_path / "none"),
-    )
+    done = demo_to(guarded, tmp_path, ledger_in=tmp_path / "none")
 
     assert done.returncode == 0, done.stdout
     assert "the collector took every span; not compared: nothing runs on the data folder" in done.stdout
@@ -98,14 +96,7 @@ def test_a_sender_that_may_not_bill_the_demos_clients_is_named_as_the_reason(
     with ledger.connect(guarded.data) as connection:
         applying.carry_out(connection, applying.plan(connection, reading.read(content), content))
         try:
-            done = demo(
-                "--to",
-                guarded.otlp_http_url,
-                "--data",
-                str(tmp_path),
-                SPANLEDGER_TOKEN=TOKEN,
-                SPANLEDGER_DATA=str(guarded.data),
-            )
+            done = demo_to(guarded, tmp_path, ledger_in=guarded.data)
         finally:
             applying.lift(connection)
 

@@ -51,9 +51,9 @@ def amended_body(request: Request, recognised: Recognised) -> bytes | None:
         return _inserted(body)
     try:
         root = json.loads(body)
-        options = root["stream_options"]
-    except (ValueError, TypeError, LookupError, RecursionError):
+    except (ValueError, RecursionError):
         return None
+    options = root["stream_options"]
     if options is None:
         options = {}
     if not isinstance(options, dict) or "include_usage" in options:

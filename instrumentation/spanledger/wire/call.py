@@ -22,7 +22,7 @@ class Asked:
     model: str | None = None
     stream: bool | None = None
     stream_options: bool = False
-    """Whether it says any."""
+    """Whether it has such a member, be it null."""
     background: bool | None = None
     service_tier: str | None = None
     choices: int | None = None

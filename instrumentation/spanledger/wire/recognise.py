@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from spanledger.wire.reading import Recognised, Request
     from spanledger.wire.routes import Route
 
-_REQUEST: Final[dict[str, Any]] = {
+_PROMPTS: Final = ("messages", "input", "inputs", "prompt", "contents")
+_SAID: Final[dict[str, Any]] = {
     "model": KEEP,
     "model_id": KEEP,  # watsonx
     "agent": KEEP,  # Google's interactions
@@ -34,19 +35,10 @@ _REQUEST: Final[dict[str, Any]] = {
     "n": KEEP,
     "size": KEEP,
     "quality": KEEP,
-    "input": HAS,
-    "inputs": HAS,
-    "messages": HAS,
-    "prompt": HAS,
-    "contents": HAS,
 }
-_LISTED: Final[dict[str, Any]] = {
-    **{name: kind for name, kind in _REQUEST.items() if kind == KEEP},
-    "stream_options": HAS,
-    "tools": [{"type": KEEP, "model": KEEP}],
-}
+_REQUEST: Final[dict[str, Any]] = {**_SAID, **dict.fromkeys(_PROMPTS, HAS)}
+_LISTED: Final[dict[str, Any]] = {**_SAID, "tools": [{"type": KEEP, "model": KEEP}]}
 """At a path that tells what it is for, the prompt does not have to."""
-_PROMPTS: Final = ("messages", "input", "inputs", "prompt", "contents")
 _DEPLOYMENT: Final = re.compile(r"/openai/deployments/([^/]+)/")
 _GENERATES_IMAGES: Final = re.compile(r"stability\.|image|nova-canvas")
 _STORED: Final = re.compile(

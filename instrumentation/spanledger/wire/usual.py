@@ -28,8 +28,8 @@ _OPENS: Final = re.compile(
 )
 """What opens a word: a member that a provider fills with what the model writes, never one that tells the
 event's type or a reason."""
-_DIFFERENT: Final = 3
-"""Places where usual events differ, at most: the number, the text and the padding."""
+_AT_MOST: Final = {_NUMBER: 1, _WORD: 2}
+"""Places where usual events differ: the number; the text and the padding."""
 _END: Final = b"\n\n"
 
 
@@ -51,7 +51,7 @@ NOTHING_USUAL: Final = Usual(b"\xff", 1, _rests[rb"(?!)"])
 
 
 def usual_of(events: Sequence[bytes]) -> Usual:
-    """What these have in common, where each is one whole event and they differ in words and a number only."""
+    """What these have in common, where each is one whole event and they differ as `_AT_MOST` says only."""
     if len(events) < 2 or any(event.find(_END) != len(event) - len(_END) for event in events):
         return NOTHING_USUAL
     fixed: list[bytes] = []
@@ -59,7 +59,7 @@ def usual_of(events: Sequence[bytes]) -> Usual:
     rests = events
     while not _same(rests):
         start, kind = _up_to_difference(rests)
-        if not start or len(different) == _DIFFERENT:
+        if not start or different.count(kind) == _AT_MOST[kind]:
             return NOTHING_USUAL
         fixed.append(start)
         different.append(kind)
@@ -74,15 +74,16 @@ def usual_of(events: Sequence[bytes]) -> Usual:
 
 
 def _up_to_difference(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """How all of them begin, up to a number or to the quote that opens a word, and which of the two it is;
-    empty where they differ elsewhere.
+    """How all of them begin, up to a number or to the quote that opens a word, and which of the two it is.
+
+    Empty where they differ elsewhere.
     """
     begin = commonprefix(texts) or b""  # noqa: RUF071 - no paths: as far as all are alike
     number = begin.rstrip(_DIGITS)
     if _NUMBERED.search(number):
         return number, _NUMBER
     word = begin[: begin.rfind(b'"') + 1]
-    return (word, _WORD) if _OPENS.search(word) else (b"", b"")
+    return (word if _OPENS.search(word) else b""), _WORD
 
 
 def _behind(kind: bytes, text: bytes, start: int) -> bytes:

@@ -189,7 +189,8 @@ def event(**members):
         [event(finish_reason="stop"), event(finish_reason="end")],
         [event(content="a", x='"'), event(content="b", x='"')],
         [event(x='"', content="a"), event(x='"', content="b")],
-        [event(content=x, text=x, thinking=x, delta=x) for x in "ab"],
+        [event(content="a", text="b", thinking="c"), event(content="d", text="e", thinking="f")],
+        [event(sequence_number=1, x={"sequence_number": 1}), event(sequence_number=2, x={"sequence_number": 2})],
         [event(sequence_number=None, content="a"), event(sequence_number=2, content="b")],
         [event(sequence_number=-1, content="a"), event(sequence_number=2, content="b")],
         [event(content="a", sequence_number="1"), event(content="b", sequence_number="2")],
@@ -200,7 +201,7 @@ def event(**members):
         [event(content="same"), event(content="same")],
     ],
     ids=["none", "one", "half", "two at once", "a number", "a type", "a reason", "an escape behind",
-         "an escape before", "four words", "a number that is none", "a number below 0", "a number as text",
+         "an escape before", "three words", "two numbers", "a number that is none", "a number below 0", "a number as text",
          "an escape behind a number", "an open word", "a type behind", "no text", "no difference"],
 )  # fmt: skip
 def test_what_may_say_something_is_not_usual(events):
